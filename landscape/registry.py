@@ -119,7 +119,8 @@ def _import_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise LandscapeError(
-                f"there is no module {error.name!r} to import {name!r} from; install it, or name a file 'path/to/file.py:name'"
+                f"there is no module {error.name!r} to import {name!r} from; "
+                "install it, or name a file 'path/to/file.py:name'"
             ) from error
         raise _failing(name) from error
     except Exception as error:
@@ -131,7 +132,8 @@ def _import_file(path: Path) -> ModuleType:
         raise LandscapeError(f"there is no file {str(path)!r} to import from")
     name = f"landscape_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     # The user's file may import its neighbours, as it does when it is run as a script.
