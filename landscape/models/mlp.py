@@ -1,0 +1,51 @@
+"""Multilayer perceptrons."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import nn
+
+from landscape.errors import LandscapeError
+from landscape.models.activations import build_activation
+from landscape.models.norms import build_norm
+
+
+def mlp(
+    inputs: int = 784,
+    hidden: Sequence[int] = (256, 256),
+    classes: int = 10,
+    norm: str = "none",
+    activation: str = "relu",
+) -> nn.Sequential:
+    """Build linear layers with a normalization and an activation between them.
+
+    Args:
+        inputs: Features of one example, all its axes flattened.
+        hidden: Widths of the hidden layers.
+        classes: Number of outputs.
+        norm: Normalization before each activation.
+        activation: Activation function.
+
+    Returns:
+        A network from (N, ...) with `inputs` values per example to logits (N, classes); its layers are
+        `fc1, norm1, act1, fc2, ...`.
+
+    Raises:
+        LandscapeError: If a width is not a positive number.
+    """
+    widths = (inputs, *([hidden] if isinstance(hidden, int) else hidden), classes)
+    if not all(isinstance(width, int) and width > 0 for width in widths):
+        raise LandscapeError(
+            f"the widths of an mlp are positive numbers, not {widths}; type for example hidden=(256, 256)"
+        )
+    normalization = build_norm(norm)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    for i, (before, after) in enumerate(itertools.pairwise(widths[:-1]), start=1):
+        layers[f"fc{i}"] = normalization.wrap(nn.Linear(before, after))
+        layers[f"norm{i}"] = normalization.layer(after, 0)
+        layers[f"act{i}"] = build_activation(activation)
+    layers[f"fc{len(widths) - 1}"] = nn.Linear(widths[-2], classes)
+    return nn.Sequential(layers)
