@@ -1,0 +1,142 @@
+"""ImageSet: labelled images as they are stored, with the normalisation that their model expects."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from landscape.data.batches import Batches
+from landscape.data.samples import chosen, digest_of
+from landscape.errors import LandscapeError, listed
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Labelled images of one split.
+
+    Attributes:
+        images: Raw images, shape (N, C, H, W), uint8 or float32.
+        labels: Class of each image, shape (N,), int64, counted from 0.
+        mean: Subtracted from each channel after uint8 is scaled to [0, 1]; None for nothing.
+        std: Each channel is divided by it, after the mean; None for nothing.
+        name: What the set is called.
+        split: Which part of it this is.
+        notes: Whatever was assumed, a sentence each.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    name: str = "images"
+    split: str = "test"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check shapes, types and values.
+
+        Raises:
+            LandscapeError: If the set is empty, images and labels do not fit together, or values are
+                not finite, negative as labels, or of no use as mean or std.
+        """
+        self._check_images()
+        self._check_labels()
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != self.images.shape[1]:
+                raise LandscapeError(
+                    f"{name}= needs one number for each of the {self.images.shape[1]} channels of {self.name}, "
+                    f"not {len(values)}: {values!r}"
+                )
+            if values is not None and not np.isfinite(values).all():
+                raise LandscapeError(f"{name}= needs finite numbers, not {values!r}")
+        if self.std is not None and min(self.std) <= 0:
+            raise LandscapeError(f"std= needs positive numbers, not {self.std!r}")
+
+    def _check_images(self) -> None:
+        images = self.images
+        if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
+            raise LandscapeError(
+                f"the images of {self.name} must be uint8 or float32 of shape (N, C, H, W), "
+                f"not {images.dtype} of shape {images.shape}"
+            )
+        if images.size == 0:
+            raise LandscapeError(f"{self.name} has no images (shape {images.shape}); at least one is needed")
+        if images.dtype == np.float32 and not np.isfinite(images).all():
+            bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+            raise LandscapeError(
+                f"{len(bad)} of {len(images)} images of {self.name} contain NaN or infinite values "
+                f"(images {listed(map(str, bad), 5)}); mend or remove them"
+            )
+
+    def _check_labels(self) -> None:
+        labels = self.labels
+        if labels.shape != (len(self.images),):
+            raise LandscapeError(
+                f"{self.name} needs one label for each of its {len(self.images)} images, "
+                f"not labels of shape {labels.shape}"
+            )
+        if labels.dtype != np.int64:
+            raise LandscapeError(f"the labels of {self.name} must be int64, not {labels.dtype}")
+        if labels.min() < 0:
+            raise LandscapeError(f"the labels of {self.name} must count from 0, but one is {labels.min()}")
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    def subset(self, samples: str) -> ImageSet:
+        """Choose images, in a fixed order that depends on the size of the set alone.
+
+        Args:
+            samples: `"all"` (a fixed permutation of the set), `"N"` (the first N of that permutation,
+                so that a smaller choice is the beginning of a larger one), or `"first:N"` (the first N
+                in the original order).
+
+        Returns:
+            The chosen images.
+        """
+        index = chosen(samples, len(self))
+        return dataclasses.replace(self, images=self.images[index], labels=self.labels[index])
+
+    def digest(self) -> str:
+        """sha256 over the raw images and labels of this set, their types and shapes included."""
+        return digest_of(self.images, self.labels)
+
+    def preprocessing(self) -> str:
+        """What `tensors` does to the raw images, exactly: equal text means equal preprocessing."""
+        steps = ["scaled to [0, 1]" if self.images.dtype == np.uint8 else "as stored"]
+        steps += [f"{name} {values!r}" for name, values in (("mean", self.mean), ("std", self.std)) if values]
+        return ", ".join(steps)
+
+    def tensors(self, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+        """Decode and normalise: (x / 255 - mean) / std for uint8, (x - mean) / std for floats.
+
+        Args:
+            device: Where the tensors go; the arithmetic is float32 there.
+
+        Returns:
+            Images, float32 (N, C, H, W), contiguous, and labels, int64 (N,).
+        """
+        images = torch.tensor(self.images, device=device)
+        images = images.float().div_(255) if images.dtype == torch.uint8 else images
+        for values, apply in ((self.mean, images.sub_), (self.std, images.div_)):
+            if values is not None:
+                apply(torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1))
+        return images, torch.tensor(self.labels, device=device)
+
+    def batches(self, device: torch.device | str = "cpu") -> Batches:
+        """The normalised images and labels on a device, with digest and preprocessing.
+
+        Args:
+            device: Where they go.
+
+        Returns:
+            The batches, in the order of this set.
+        """
+        return Batches(*self.tensors(device), self.name, self.digest(), self.preprocessing(), self.notes)
