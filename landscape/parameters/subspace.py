@@ -1,0 +1,152 @@
+"""Directions in parameter space, the points they span, and how to go there and come back exactly."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError, listed
+from landscape.parameters.space import Entry, ParameterSpace
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in parameter space.
+
+    Attributes:
+        tensors: One tensor per canonical name, of the parameter's shape; names left out do not move.
+        spec: The recipe it came from, or the file.
+    """
+
+    tensors: Mapping[str, Tensor]
+    spec: str
+
+    def digest(self) -> str:
+        """sha256 over the names and float32 values, in the order of the names."""
+        total = hashlib.sha256()
+        for name in sorted(self.tensors):
+            total.update(name.encode() + b"\0")
+            total.update(self.tensors[name].detach().float().cpu().contiguous().numpy().tobytes())
+        return total.hexdigest()
+
+    def norms(self, space: ParameterSpace) -> dict[str, float]:
+        """Euclidean norm per role."""
+        squares: dict[str, float] = {}
+        for name, tensor in self.tensors.items():
+            role = space[name].role
+            squares[role] = squares.get(role, 0.0) + float(tensor.double().square().sum())
+        return {role: square**0.5 for role, square in squares.items()}
+
+
+class Subspace:
+    """The points theta_0 + sum_i a_i d_i of a model's parameters.
+
+    Args:
+        space: The parameters; their present values are the origin.
+        directions: The directions, on any device.
+
+    Raises:
+        LandscapeError: If a direction names a parameter that the model lacks, or has another shape.
+    """
+
+    def __init__(self, space: ParameterSpace, directions: Sequence[Direction]) -> None:
+        entries = {entry.name: entry for entry in space.entries}
+        for direction in directions:
+            _check_fits(direction, entries)
+        names = [name for name in entries if any(name in direction.tensors for direction in directions)]
+        self._parameters: list[Tensor] = [entries[name].parameter for name in names]
+        self._origin = [parameter.detach().clone() for parameter in self._parameters]
+        self._steps: list[tuple[list[Tensor], list[Tensor]]] = [
+            (
+                [entries[name].parameter for name in names if name in direction.tensors],
+                [direction.tensors[name].to(entries[name].parameter) for name in names if name in direction.tensors],
+            )
+            for direction in directions
+        ]
+        self.gram = _gram(directions)
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the first two directions; NaN if there is only one."""
+        if len(self.gram) < 2:
+            return float("nan")
+        scale = (self.gram[0][0] * self.gram[1][1]) ** 0.5
+        return self.gram[0][1] / scale if scale else float("nan")
+
+    @contextmanager
+    def at(self, point: Sequence[float]) -> Iterator[None]:
+        """Place the model at a point, set from the origin, and restore the origin's bits on every way out.
+
+        Args:
+            point: One coordinate per direction, in multiples of it.
+
+        Yields:
+            Nothing; the model's own parameters have moved meanwhile.
+        """
+        with torch.no_grad():
+            try:
+                for (parameters, step), coordinate in zip(self._steps, point, strict=True):
+                    torch._foreach_add_(parameters, step, alpha=float(coordinate))
+                yield
+            finally:
+                torch._foreach_copy_(self._parameters, self._origin)
+
+
+def _check_fits(direction: Direction, entries: Mapping[str, Entry]) -> None:
+    unknown = [name for name in direction.tensors if name not in entries]
+    if unknown:
+        raise LandscapeError(f"the direction {direction.spec} moves {listed(unknown)}, which the model does not have")
+    for name, tensor in direction.tensors.items():
+        if tensor.shape != entries[name].parameter.shape:
+            raise LandscapeError(
+                f"the direction {direction.spec} has shape {tuple(tensor.shape)} for {name}, "
+                f"the model {tuple(entries[name].parameter.shape)}: it belongs to another model"
+            )
+
+
+def _gram(directions: Sequence[Direction]) -> list[list[float]]:
+    """Inner products of the directions, in float64."""
+    return [
+        [
+            sum(float((a.tensors[n].double() * b.tensors[n].double()).sum()) for n in a.tensors if n in b.tensors)
+            for b in directions
+        ]
+        for a in directions
+    ]
+
+
+@contextmanager
+def preserved(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode, and give it back as it was: buffers, modes and `requires_grad`, bit for bit.
+
+    Args:
+        model: The network; its parameters are the business of `Subspace.at`.
+
+    Yields:
+        Nothing.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    needs = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    buffers = [
+        (module, name, buffer, None if buffer is None else buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+    ]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in needs:
+            parameter.requires_grad_(flag)
+        with torch.no_grad():
+            for module, name, buffer, content in buffers:
+                module._buffers[name] = buffer
+                if buffer is not None and content is not None:
+                    buffer.copy_(content)
