@@ -1,0 +1,79 @@
+"""Directions out of a file: our own `.directions.h5`, or the 2018 tool's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landscape.errors import LandscapeError
+from landscape.parameters import Direction, ParameterSpace, canonical
+from landscape.storage.directions import FloatTensor, read_named_directions
+from landscape.storage.reference import is_reference_directions, read_reference_directions
+
+
+def read_directions(path: str | Path, space: ParameterSpace, state: Mapping[str, Tensor]) -> tuple[Direction, ...]:
+    """Read one or two directions for a model.
+
+    Args:
+        path: The file.
+        space: The model's parameters.
+        state: The model's state dict, parameters and buffers in its order: files
+            of the 2018 tool with `dir_type=states` cover them too.
+
+    Returns:
+        The directions, taken as they are: no normalization, no role is excluded.
+
+    Raises:
+        LandscapeError: If the file holds no directions, or they belong to another model.
+    """
+    if not is_reference_directions(path):
+        named = read_named_directions(path)
+        return tuple(Direction(_tensors(tensors), f"{Path(path).name}:{name}") for name, tensors in named.items())
+    return tuple(
+        Direction(_by_position(path, name, arrays, space, state), f"{Path(path).name}:{name}")
+        for name, arrays in read_reference_directions(path).items()
+    )
+
+
+def _tensors(arrays: Mapping[str, FloatTensor]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def _by_position(
+    path: str | Path,
+    group: str,
+    arrays: Sequence[FloatTensor],
+    space: ParameterSpace,
+    state: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Names for a list without names: the order of the parameters, or of the whole state dict."""
+    shapes = {entry.name: tuple(entry.parameter.shape) for entry in space.entries}
+    states = {canonical(name): tuple(tensor.shape) for name, tensor in state.items()}
+    counters = [name for name in states if name.endswith("num_batches_tracked")]
+    without_counters = [name for name in states if name not in counters]
+    names = {len(shapes): list(shapes), len(states): list(states), len(without_counters): without_counters}.get(
+        len(arrays)
+    )
+    if names is None:
+        raise LandscapeError(
+            f"{path}::{group} holds {len(arrays)} tensors, the model has {len(shapes)} parameters "
+            f"({len(states)} entries in its state dict): the directions belong to another model"
+        )
+    known = {**states, **shapes}
+    for index, (name, array) in enumerate(zip(names, arrays, strict=True)):
+        if known[name] != array.shape:
+            raise LandscapeError(
+                f"{path}::{group}/{index} has shape {array.shape}, but {name} of the model has {known[name]}: "
+                "the directions belong to another model"
+            )
+    moved = {name: array for name, array in zip(names, arrays, strict=True) if np.any(array)}
+    if moving := [name for name in moved if name not in shapes]:
+        raise LandscapeError(
+            f"{path}::{group} moves the buffer {moving[0]}: running statistics are no weights (a variance would "
+            "turn negative); make the file with --xignore biasbn, or with --dir_type weights"
+        )
+    return _tensors(moved)

@@ -1,0 +1,18 @@
+"""Numbers at points: tasks, losses and metrics, sums, and the evaluator that defines them."""
+
+from landscape.evaluation.arithmetic import strict_arithmetic
+from landscape.evaluation.evaluator import Evaluator, check_determinism
+from landscape.evaluation.metrics import LOSSES, METRICS
+from landscape.evaluation.sums import Sums
+from landscape.evaluation.task import Task, make_task
+
+__all__ = [
+    "LOSSES",
+    "METRICS",
+    "Evaluator",
+    "Sums",
+    "Task",
+    "check_determinism",
+    "make_task",
+    "strict_arithmetic",
+]

@@ -1,0 +1,143 @@
+"""A Task: what is measured of a network, example by example, on which data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from landscape.data import Batches
+from landscape.errors import LandscapeError
+from landscape.evaluation.metrics import Quantity, loss_quantity, metric_quantity
+
+
+@dataclass(frozen=True)
+class Task:
+    """The data of each split, the loss and the metrics.
+
+    Attributes:
+        batches: The examples of each split.
+        quantities: The loss first, then the metrics.
+    """
+
+    batches: Mapping[str, Batches]
+    quantities: tuple[Quantity, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the quantities, `loss` first."""
+        return tuple(quantity.name for quantity in self.quantities)
+
+    def to(self, device: torch.device) -> Task:
+        """The same task with its data on a device."""
+        return Task({split: batches.to(device) for split, batches in self.batches.items()}, self.quantities)
+
+    def per_example(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Evaluate one batch.
+
+        Args:
+            model: The network, in eval mode.
+            inputs: What it takes, shape (n, ...).
+            targets: What the loss takes, shape (n, ...).
+
+        Returns:
+            Shape (quantities, n), in float64 where the device has it, on the device.
+        """
+        output = model(inputs)
+        rows = [quantity.function(output, targets) for quantity in self.quantities]
+        stacked = torch.stack([row.to(rows[0].dtype) for row in rows])
+        # MPS has no float64: there the few numbers per example are summed on the CPU.
+        return stacked.cpu().double() if stacked.device.type == "mps" else stacked.double()
+
+    def check(self, model: nn.Module) -> None:
+        """Try the first examples of every split, so that what does not fit is said before the long computation.
+
+        Args:
+            model: The network, in eval mode.
+
+        Raises:
+            LandscapeError: If the network cannot take the inputs, a label has no output, or a loss does not
+                give one number per example.
+        """
+        for split, batches in self.batches.items():
+            inputs, targets = batches.inputs[:2], batches.targets[:2]
+            output = _forward(model, inputs, batches.name)
+            if self.quantities[0].spec.split("(")[0] in ("cross-entropy", "softmax-mse"):
+                _check_labels(output, batches.targets, split)
+            for quantity in self.quantities:
+                _check_quantity(quantity, output, targets)
+
+
+def make_task(batches: Mapping[str, Batches], loss: object, metrics: object = None) -> Task:
+    """Put a task together; accuracy is on where the loss is a classification's.
+
+    Args:
+        batches: The examples of each split.
+        loss: A spec, a function or a torch criterion.
+        metrics: Specs or functions; None for accuracy where it makes sense.
+
+    Returns:
+        The task.
+
+    Raises:
+        LandscapeError: If two quantities have the same name.
+    """
+    first = loss_quantity(loss)  # type: ignore[arg-type]
+    if metrics is None:
+        classes = all(not one.targets.is_floating_point() for one in batches.values())
+        known = first.spec.split("(")[0] in ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
+        metrics = ["accuracy"] if classes and known else []
+    quantities = (first, *(metric_quantity(metric) for metric in metrics))  # type: ignore[attr-defined]
+    names = [quantity.name for quantity in quantities]
+    if len(set(names)) < len(names):
+        raise LandscapeError(f"two quantities share a name among {', '.join(names)}: rename one of the metrics")
+    return Task(batches, quantities)
+
+
+def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
+    try:
+        output = model(inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        shape = tuple(inputs.shape[1:])
+        raise LandscapeError(
+            f"the model {type(model).__name__} cannot take the inputs of {name}, of shape {shape}: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; "
+            "give the model that was trained on such inputs, or other data with --data"
+        ) from error
+    if not isinstance(output, Tensor):
+        raise LandscapeError(
+            f"the model {type(model).__name__} returns a {type(output).__name__}, not a tensor: "
+            "wrap it in a module that returns its logits ('file.py:factory')"
+        )
+    return output
+
+
+def _check_labels(output: Tensor, targets: Tensor, split: str) -> None:
+    if targets.is_floating_point():
+        return
+    low, high, outputs = int(targets.min()), int(targets.max()), output.shape[1] if output.ndim > 1 else 1
+    if low < 0 or high >= outputs:
+        raise LandscapeError(
+            f"the labels of the {split} split run from {low} to {high}, but the model has {outputs} outputs "
+            f"(classes 0 to {outputs - 1}): check that data and model belong together"
+        )
+
+
+def _check_quantity(quantity: Quantity, output: Tensor, targets: Tensor) -> None:
+    try:
+        values = quantity.function(output, targets)
+    except Exception as error:
+        raise LandscapeError(
+            f"{quantity.name} ({quantity.spec}) fails on outputs of shape {tuple(output.shape)} and targets of shape "
+            f"{tuple(targets.shape)}, {targets.dtype}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(values, Tensor) or values.shape != output.shape[:1]:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise LandscapeError(
+            f"{quantity.name} ({quantity.spec}) must give one number per example, shape ({len(output)},), not {got}: "
+            "return the unreduced values (reduction='none')"
+        )

@@ -1,0 +1,6 @@
+"""Files: surfaces and directions of ours, and those of the 2018 tool."""
+
+from landscape.storage.directions import read_named_directions, write_named_directions
+from landscape.storage.file import is_surface, load, save
+
+__all__ = ["is_surface", "load", "read_named_directions", "save", "write_named_directions"]

@@ -1,0 +1,138 @@
+"""A Surface in one HDF5 file, format 1 (docs/format.md), and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+import landscape
+from landscape.errors import LandscapeError
+from landscape.storage.opening import opened, replacing
+from landscape.storage.schema import AXIS_LABELS, DIRECTION_NAMES, FORMAT, FORMAT_VERSION, TEXT
+from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
+
+UNITS = {"loss": "loss per example", "accuracy": "fraction", "count": "examples"}
+
+
+def save(surface: Surface, path: str | Path) -> None:
+    """Write a surface, replacing the whole file at once.
+
+    Args:
+        surface: What to write.
+        path: Where; missing folders are made.
+    """
+    with replacing(path) as file:
+        file.attrs.create("format", FORMAT, dtype=TEXT)
+        file.attrs.create("format_version", FORMAT_VERSION, dtype=np.int64)
+        file.attrs.create("generated_by", f"landscape {landscape.__version__}", dtype=TEXT)
+        file.attrs.create("created", surface.provenance.get("created", _now()), dtype=TEXT)
+        file.attrs.create("job", surface.job.to_json(), dtype=TEXT)
+        file.attrs.create("fingerprint", surface.job.fingerprint(), dtype=TEXT)
+        file.attrs.create("provenance", json.dumps(surface.provenance), dtype=TEXT)
+        _write_axes(file, surface.grid)
+        for split in surface.splits:
+            _write_split(file, split, surface)
+        for name, record in zip(DIRECTION_NAMES, surface.directions, strict=False):
+            group = file.create_group(f"directions/{name}")
+            group.attrs.create("spec", record.spec, dtype=TEXT)
+            group.attrs.create("digest", record.digest, dtype=TEXT)
+            group.attrs.create("norms", json.dumps(dict(record.norms)), dtype=TEXT)
+
+
+def load(path: str | Path) -> Surface:
+    """Read a surface.
+
+    Args:
+        path: The file; it may belong to a run that is still going on.
+
+    Returns:
+        The surface.
+
+    Raises:
+        LandscapeError: If the file is missing, truncated, not ours, or of a newer format.
+    """
+    with opened(path) as file:
+        _check_format(file, path)
+        try:
+            return _read(file, path)
+        except (KeyError, ValueError, TypeError, OSError) as error:
+            raise LandscapeError(f"{str(path)!r} is damaged ({error}): compute it again with --overwrite") from error
+
+
+def is_surface(path: str | Path) -> bool:
+    """Whether a file is a surface that this version reads."""
+    try:
+        with opened(path) as file:
+            _check_format(file, path)
+    except LandscapeError:
+        return False
+    return True
+
+
+def _check_format(file: h5py.File, path: str | Path) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise LandscapeError(f"{str(path)!r} is an HDF5 file, but not one of landscape's: it has no format attribute")
+    version = int(file.attrs.get("format_version", 0))
+    if version > FORMAT_VERSION:
+        raise LandscapeError(
+            f"{str(path)!r} has format version {version}, this landscape reads up to {FORMAT_VERSION}: "
+            "install a newer one (pip install --upgrade landscape-viz)"
+        )
+
+
+def _read(file: h5py.File, path: str | Path) -> Surface:
+    job = Job.from_json(file.attrs["job"])
+    grid = Grid(tuple(Axis(tuple(file[name][()].tolist())) for name in ("x", "y") if name in file))
+    quantities: dict[str, NDArray[Any]] = {}
+    centre: dict[str, Mapping[str, float]] = {}
+    for split in job.splits:
+        group = file[split]
+        for name, dataset in group.items():
+            if name not in grid.names:
+                quantities[f"{split}/{name}"] = dataset[()]
+        centre[split] = json.loads(group.attrs["centre"])
+    records = (file[f"directions/{name}"] for name in DIRECTION_NAMES if f"directions/{name}" in file)
+    return Surface(
+        grid=grid,
+        quantities=quantities,
+        job=job,
+        centre=centre,
+        directions=tuple(
+            DirectionRecord(group.attrs["spec"], group.attrs["digest"], json.loads(group.attrs["norms"]))
+            for group in records
+        ),
+        provenance=json.loads(file.attrs["provenance"]),
+        path=str(path),
+    )
+
+
+def _write_axes(file: h5py.File, grid: Grid) -> None:
+    for name, axis in zip(grid.names, grid.axes, strict=True):
+        dataset = file.create_dataset(name, data=axis.array(), dtype=np.float64)
+        dataset.make_scale(name)
+        dataset.attrs.create("long_name", AXIS_LABELS[name], dtype=TEXT)
+        dataset.attrs.create("units", "multiples of the direction", dtype=TEXT)
+
+
+def _write_split(file: h5py.File, split: str, surface: Surface) -> None:
+    group = file.create_group(split)
+    group.attrs.create("centre", json.dumps(dict(surface.centre.get(split, {}))), dtype=TEXT)
+    for name, values in surface.quantities.items():
+        if name.startswith(split + "/"):
+            short = name.removeprefix(split + "/")
+            dtype = np.int64 if short == "count" else np.float64
+            dataset = group.create_dataset(short, data=values, dtype=dtype)
+            dataset.attrs.create("units", UNITS.get(short.split("_")[0], ""), dtype=TEXT)
+            for position, axis in enumerate(surface.grid.names):
+                dataset.dims[position].attach_scale(file[axis])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,90 @@
+"""Open and replace HDF5 files so that a failure is one sentence and never costs what was there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from landscape.errors import LandscapeError, SurroundingsError
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file for reading.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The open file.
+
+    Raises:
+        LandscapeError: If it is missing, a folder, or no complete HDF5 file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise LandscapeError(f"there is no file {str(path)!r}")
+    if path.is_dir():
+        raise LandscapeError(f"{str(path)!r} is a folder, not a file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        cut = "truncated" in str(error)
+        reason = "it is truncated: copy it again" if cut else f"it is not an HDF5 file ({str(error)[:80]})"
+        raise LandscapeError(f"cannot read {str(path)!r}: {reason}") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[h5py.File]:
+    """Write a whole file beside the old one, then put it in its place, so that a reader sees the one or the other.
+
+    Args:
+        path: Where the file will be; missing folders are made.
+
+    Yields:
+        The open new file.
+
+    Raises:
+        SurroundingsError: If the folder cannot be written or the disk is full; the old file is untouched.
+    """
+    path = Path(path)
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        with h5py.File(temporary, "w") as file:
+            yield file
+        _flush(temporary)
+        # mkstemp makes the file private; a result is as readable as any other file of the user's.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError where closing a file fails
+        reason = getattr(error, "strerror", None) or error
+        raise SurroundingsError(
+            f"cannot write {str(path)!r}: {reason}; nothing that was there is lost: "
+            "free some space or give another place with --out"
+        ) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True) if temporary else None
+
+
+def _flush(path: str) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

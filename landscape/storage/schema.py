@@ -1,0 +1,12 @@
+"""Names and versions in our HDF5 files: the constants behind docs/format.md."""
+
+from __future__ import annotations
+
+import h5py
+
+FORMAT = "landscape"
+FORMAT_VERSION = 1
+DIRECTIONS_FORMAT = "landscape-directions"
+DIRECTION_NAMES = ("first", "second")
+AXIS_LABELS = {"x": "first direction", "y": "second direction"}
+TEXT = h5py.string_dtype("utf-8")
