@@ -2,5 +2,6 @@
 
 from landscape.data.batches import Batches, materialise
 from landscape.data.imageset import ImageSet
+from landscape.data.loading import DATASETS, load_data
 
-__all__ = ["Batches", "ImageSet", "materialise"]
+__all__ = ["DATASETS", "load_data", "ImageSet", "Batches", "materialise"]
