@@ -1,0 +1,68 @@
+"""The loop over the points: evaluate, record, save every few seconds, stop when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from landscape.errors import Interrupted
+from landscape.evaluation import Sums
+from landscape.execution.plan import coarse_to_fine
+from landscape.execution.progress import Progress
+from landscape.execution.results import Results
+from landscape.execution.signals import stop_request
+from landscape.types import Grid
+
+SAVE_EVERY = 2.0
+
+
+class PointEvaluator(Protocol):
+    """Evaluates a point: what every fast path offers too."""
+
+    def __call__(self, point: Sequence[float]) -> Mapping[str, Sums]:
+        """Sums for each split at these coordinates."""
+
+
+def run(
+    evaluator: PointEvaluator,
+    grid: Grid,
+    results: Results,
+    save: Callable[[], None],
+    progress: Progress,
+    save_every: float = SAVE_EVERY,
+) -> None:
+    """Evaluate every point that is not done, coarse to fine.
+
+    Args:
+        evaluator: What gives the numbers.
+        grid: The points.
+        results: What is filled; points that are done in it are left alone.
+        save: Writes what is there; called after the first point, every few seconds, and at the end.
+        progress: Told of every point.
+        save_every: Seconds between two saves.
+
+    Raises:
+        Interrupted: If Ctrl-C or SIGTERM arrives; the point at hand is finished and saved before.
+    """
+    todo = results.remaining(coarse_to_fine(grid))
+    saved = -save_every
+    with stop_request() as stop:
+        progress.start(grid.size - len(todo), grid.size)
+        try:
+            for position, index in enumerate(todo):
+                begun = time.monotonic()
+                sums = evaluator(grid.point(index))
+                results.record(index, {split: one.values() for split, one in sums.items()})
+                ended = time.monotonic()
+                progress.advance(ended - begun)
+                if ended - saved >= save_every or stop.requested:
+                    save()
+                    saved = time.monotonic()
+                if stop.requested and position + 1 < len(todo):
+                    raise Interrupted(
+                        f"stopped with {grid.size - len(todo) + position + 1:,} of {grid.size:,} points done"
+                    )
+        finally:
+            progress.stop()
+    save()
