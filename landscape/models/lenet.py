@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 from torch import nn
 
 from landscape.errors import LandscapeError, nearest
 from landscape.models.activations import build_activation
-from landscape.models.norms import build_norm
+from landscape.models.norms import Norm, build_norm
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.registry import Spec
 
 POOLS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
 def lenet(
-    norm: str = "none",
+    norm: str | Norm = "none",
     activation: str = "sigmoid",
     classes: int = 10,
     in_channels: int = 1,
@@ -58,3 +61,23 @@ def lenet(
         layers[f"act{i + 2}"] = build_activation(activation)
     layers["fc3"] = nn.Linear(84, classes)
     return nn.Sequential(layers)
+
+
+def candidates(shapes: Shapes) -> list[Spec]:
+    """Specs of the LeNets that these tensors may belong to.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        The likeliest first; nothing in the tensors tells the activation, and pooling is taken for `max`.
+    """
+    stem, first, head = (shapes.get(f"{name}.weight") for name in ("conv1", "fc1", "fc3"))
+    if stem is None or first is None or head is None or len(stem) != 4 or len(first) != 2:
+        return []
+    side = math.isqrt(first[1] // 16)
+    return [
+        minimal_spec("lenet", lenet, norm=n, activation=a, classes=head[0], in_channels=stem[1], size=4 * side + 12)
+        for a in ("sigmoid", "relu", "tanh")
+        for n in possible_norms(shapes, "norm1")
+    ]

@@ -10,14 +10,16 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.models.activations import build_activation
-from landscape.models.norms import build_norm
+from landscape.models.norms import Norm, build_norm
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.registry import Spec
 
 
 def mlp(
     inputs: int = 784,
-    hidden: Sequence[int] = (256, 256),
+    hidden: int | Sequence[int] = (256, 256),
     classes: int = 10,
-    norm: str = "none",
+    norm: str | Norm = "none",
     activation: str = "relu",
 ) -> nn.Sequential:
     """Build linear layers with a normalization and an activation between them.
@@ -49,3 +51,25 @@ def mlp(
         layers[f"act{i}"] = build_activation(activation)
     layers[f"fc{len(widths) - 1}"] = nn.Linear(widths[-2], classes)
     return nn.Sequential(layers)
+
+
+def candidates(shapes: Shapes) -> list[Spec]:
+    """Specs of the perceptrons that these tensors may belong to.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        The likeliest first; nothing in the tensors tells the activation.
+    """
+    layers = [shapes.get(f"fc{i}.weight", ()) for i in range(1, len(shapes) + 1)]
+    layers = list(itertools.takewhile(bool, layers))
+    if not layers or any(len(shape) != 2 for shape in layers):
+        return []
+    hidden = tuple(shape[0] for shape in layers[:-1])
+    size = {"inputs": layers[0][1], "hidden": hidden, "classes": layers[-1][0]}
+    return [
+        minimal_spec("mlp", mlp, **size, norm=norm, activation=activation)
+        for activation in ("relu", "tanh", "sigmoid")
+        for norm in possible_norms(shapes, "norm1")
+    ]

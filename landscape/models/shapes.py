@@ -1,0 +1,58 @@
+"""What the names and shapes of a state dict tell about the network they belong to."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from landscape.registry import Spec
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+
+# A counter of BatchNorm that torch has written since 0.4.1; no output depends on it.
+COUNTER = "num_batches_tracked"
+
+
+def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors, without BatchNorm's counters of batches.
+
+    Args:
+        state: A state dict.
+
+    Returns:
+        A shape for each name.
+    """
+    return {name: tuple(tensor.shape) for name, tensor in state.items() if name.rpartition(".")[2] != COUNTER}
+
+
+def possible_norms(shapes: Shapes, slot: str) -> list[str]:
+    """Names of the normalizations that would leave these tensors in a slot.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+        slot: Name of the module, for example `bn1`.
+
+    Returns:
+        Group and layer normalization have the same parameters, so there may be several.
+    """
+    if f"{slot}.running_mean" in shapes:
+        return ["batch"]
+    return ["group", "layer"] if f"{slot}.weight" in shapes else ["none"]
+
+
+def minimal_spec(target: str, factory: Callable[..., Any], **settings: Any) -> Spec:
+    """The spec with those settings alone that differ from the factory's defaults.
+
+    Args:
+        target: Name of the model.
+        factory: What the name stands for.
+        settings: All settings that are known.
+
+    Returns:
+        The spec.
+    """
+    defaults = {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
+    return Spec(target, {name: value for name, value in settings.items() if defaults[name] != value})
