@@ -23,9 +23,17 @@ class SurroundingsError(LandscapeError):
 
 
 class Interrupted(LandscapeError):  # noqa: N818 - not an error of anybody's making
-    """The run was stopped by a signal; what was computed is saved (exit code 130)."""
+    """The run was stopped by a signal; what was computed is saved (exit code 130).
+
+    Attributes:
+        surface: What was computed, a `landscape.Surface`, or None.
+    """
 
     exit_code = 130
+
+    def __init__(self, message: str, surface: object = None) -> None:
+        super().__init__(message)
+        self.surface = surface
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:

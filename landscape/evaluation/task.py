@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +30,14 @@ class Task:
         """Names of the quantities, `loss` first."""
         return tuple(quantity.name for quantity in self.quantities)
 
-    def to(self, device: torch.device) -> Task:
-        """The same task with its data on a device."""
-        return Task({split: batches.to(device) for split, batches in self.batches.items()}, self.quantities)
+    def to(self, device: torch.device, dtype: torch.dtype) -> Task:
+        """The same task with its data on a device, floating-point inputs in the model's dtype."""
+        moved = {}
+        for split, batches in self.batches.items():
+            there = batches.to(device)
+            inputs = there.inputs.to(dtype) if there.inputs.is_floating_point() else there.inputs
+            moved[split] = replace(there, inputs=inputs)
+        return Task(moved, self.quantities)
 
     def per_example(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """Evaluate one batch.

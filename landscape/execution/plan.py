@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landscape.types import Grid, IntArray
+from landscape.types import FloatArray, Grid, IntArray
 
 
 def coarse_to_fine(grid: Grid) -> IntArray:
@@ -24,7 +24,7 @@ def coarse_to_fine(grid: Grid) -> IntArray:
     return np.argsort(-coarsest, kind="stable").astype(np.int64)
 
 
-def _levels(coordinates: np.ndarray) -> IntArray:  # type: ignore[type-arg]
+def _levels(coordinates: FloatArray) -> IntArray:
     """For each coordinate of an axis, the largest k such that 2^k divides its index's offset from the centre's."""
     offsets = np.abs(np.arange(len(coordinates)) - int(np.argmin(np.abs(coordinates))))
     lowest_bit = offsets & -offsets

@@ -50,6 +50,8 @@ class Lines:
     def __init__(self, stream: TextIO, every: float = 5.0) -> None:
         self._stream = stream
         self._every = every
+        self._done = self._total = self._fresh = 0
+        self._begun, self._last = 0.0, 0.0
 
     def say(self, text: str) -> None:
         """Print a sentence."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from landscape.errors import Interrupted
+from landscape.errors import Interrupted, SurroundingsError
 from landscape.evaluation import Sums
 from landscape.execution.plan import coarse_to_fine
 from landscape.execution.progress import Progress
@@ -44,25 +44,30 @@ def run(
 
     Raises:
         Interrupted: If Ctrl-C or SIGTERM arrives; the point at hand is finished and saved before.
+        SurroundingsError: If saving fails.
     """
     todo = results.remaining(coarse_to_fine(grid))
+    done = grid.size - len(todo)
     saved = -save_every
     with stop_request() as stop:
-        progress.start(grid.size - len(todo), grid.size)
+        progress.start(done, grid.size)
         try:
-            for position, index in enumerate(todo):
+            for index in todo:
                 begun = time.monotonic()
                 sums = evaluator(grid.point(index))
                 results.record(index, {split: one.values() for split, one in sums.items()})
-                ended = time.monotonic()
-                progress.advance(ended - begun)
-                if ended - saved >= save_every or stop.requested:
+                done += 1
+                progress.advance(time.monotonic() - begun)
+                if time.monotonic() - saved >= save_every:
                     save()
                     saved = time.monotonic()
-                if stop.requested and position + 1 < len(todo):
-                    raise Interrupted(
-                        f"stopped with {grid.size - len(todo) + position + 1:,} of {grid.size:,} points done"
-                    )
+                if stop.requested and done < grid.size:
+                    raise Interrupted(f"stopped with {done:,} of {grid.size:,} points done")
+        except SurroundingsError:
+            raise
+        except BaseException:
+            save()
+            raise
         finally:
             progress.stop()
     save()

@@ -41,39 +41,61 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
+def check_writable(path: str | Path) -> None:
+    """Make the folder of a file, and try to write into it, before the long computation.
+
+    Args:
+        path: Where a file will be.
+
+    Raises:
+        LandscapeError: If a folder stands in its place.
+        SurroundingsError: If the folder cannot be made or written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise LandscapeError(f"{str(path)!r} is a folder: give a file with --out, for example {str(path / 'run.h5')!r}")
+    with _failing_to_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        os.unlink(temporary)
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[h5py.File]:
     """Write a whole file beside the old one, then put it in its place, so that a reader sees the one or the other.
 
     Args:
-        path: Where the file will be; missing folders are made.
+        path: Where the file will be; its folder exists.
 
     Yields:
         The open new file.
-
-    Raises:
-        SurroundingsError: If the folder cannot be written or the disk is full; the old file is untouched.
     """
     path = Path(path)
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _failing_to_write(path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
-        with h5py.File(temporary, "w") as file:
-            yield file
-        _flush(temporary)
-        # mkstemp makes the file private; a result is as readable as any other file of the user's.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        try:
+            with h5py.File(temporary, "w") as file:
+                yield file
+            _flush(temporary)
+            # mkstemp makes the file private; a result is as readable as any other file of the user's.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def _failing_to_write(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError where closing a file fails
         reason = getattr(error, "strerror", None) or error
         raise SurroundingsError(
             f"cannot write {str(path)!r}: {reason}; nothing that was there is lost: "
             "free some space or give another place with --out"
         ) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True) if temporary else None
 
 
 def _flush(path: str) -> None:

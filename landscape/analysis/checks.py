@@ -1,0 +1,193 @@
+"""Verdicts on a surface, each with a code, a number and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from landscape.analysis.scales import choose_scale
+from landscape.types import Finding, FloatArray, Surface
+
+MANY = 0.5
+FEW = 0.1
+CROOKED = 0.1
+
+
+def check(surface: Surface) -> list[Finding]:
+    """Judge a surface, split by split.
+
+    Args:
+        surface: What to judge.
+
+    Returns:
+        The findings, at least one; `ALL-WELL` where nothing is wrong.
+    """
+    found = [finding for rule in RULES for split in surface.splits for finding in rule(surface, split)]
+    found += _directions(surface)
+    return found or [Finding("ALL-WELL", "ok", "nothing was found that would mislead a reader of the picture")]
+
+
+def _complete(surface: Surface, split: str) -> Iterator[Finding]:
+    missing = int((~surface.done(split)).sum())
+    if missing:
+        yield Finding(
+            "INCOMPLETE",
+            "note",
+            f"{missing:,} of {surface.grid.size:,} points of the {split} split are not computed yet: "
+            "the same compute command goes on with them",
+            {"missing": missing},
+        )
+
+
+def _finite(surface: Surface, split: str) -> Iterator[Finding]:
+    loss = surface[f"{split}/loss"]
+    bad = int((surface.done(split) & ~np.isfinite(loss)).sum())
+    if not np.isfinite(_centre(surface, split, "loss")):
+        yield Finding("NON-FINITE-CENTRE", "error", f"the {split} loss at the trained weights is not finite")
+    elif bad:
+        yield Finding(
+            "NON-FINITE",
+            "warning",
+            f"{bad:,} of {surface.grid.size:,} points have no finite {split} loss; they are hatched in the figures",
+            {"points": bad},
+        )
+
+
+def _minimum(surface: Surface, split: str) -> Iterator[Finding]:
+    """The centre is not the minimum: a lower point, by more than two standard errors of the difference."""
+    loss, centre = _finite_loss(surface, split), _centre(surface, split, "loss")
+    if np.isnan(loss).all() or not np.isfinite(centre):
+        return
+    lowest = int(np.nanargmin(loss))
+    drop = centre - loss.flat[lowest]
+    error = _errors(surface, split).flat[lowest]
+    if drop > 2 * error and drop > 1e-6 * abs(centre):
+        point = ", ".join(f"{value:.3g}" for value in surface.grid.point(lowest))
+        yield Finding(
+            "CENTRE-NOT-MINIMUM",
+            "warning",
+            f"the {split} loss at ({point}) is {drop:.3g} +- {error:.1g} below that of the trained weights "
+            f"({centre:.4g}): they are no minimum in this plane on these examples",
+            {"drop": drop, "stderr": float(error)},
+        )
+
+
+def _range(surface: Surface, split: str) -> Iterator[Finding]:
+    loss, centre = _finite_loss(surface, split), _centre(surface, split, "loss")
+    if np.isnan(loss).all() or not np.isfinite(centre):
+        return
+    rise = float(np.nanmax(loss)) - centre
+    if rise < max(0.1 * abs(centre), 0.02):
+        yield Finding(
+            "RANGE-SMALL",
+            "warning",
+            f"the {split} loss rises by {rise:.2g} at most over the grid (from {centre:.4g}): the range is too small "
+            f"to show a shape; try --x {_scaled(surface, 2)}",
+            {"rise": rise},
+        )
+    lost = _saturated(surface, split)
+    if lost is not None and lost > MANY:
+        yield Finding(
+            "SATURATED",
+            "warning",
+            f"at {lost:.0%} of the points the {split} accuracy is no better than chance: most of the picture is "
+            f"plateau; try --x {_scaled(surface, 0.5)}",
+            {"share": lost},
+        )
+
+
+def _sampling(surface: Surface, split: str) -> Iterator[Finding]:
+    """Where the rise is known less well than the contour lines suggest."""
+    loss, errors = _finite_loss(surface, split), _errors(surface, split)
+    if np.isnan(errors).all():
+        return
+    levels = np.asarray(choose_scale([loss]).levels)
+    if len(levels) < 2:
+        return
+    below = np.clip(np.searchsorted(levels, loss) - 1, 0, len(levels) - 2)
+    coarse = errors > np.diff(levels)[below]
+    share = float(coarse[np.isfinite(errors)].mean())
+    if share > FEW:
+        count = int(surface[f"{split}/count"].max())
+        yield Finding(
+            "SAMPLING-ERROR",
+            "warning",
+            f"at {share:.0%} of the points the standard error of the rise of the {split} loss exceeds the step between "
+            f"contour lines, with {count:,} examples: use more with --samples, or fewer levels",
+            {"share": share, "examples": count},
+        )
+
+
+def _centred(surface: Surface, split: str) -> Iterator[Finding]:
+    if split == surface.splits[0] and surface.grid.centre() is None:
+        yield Finding(
+            "CENTRE-OFF-GRID",
+            "note",
+            "the trained weights are not a point of the grid: use an odd number of points and a range that holds 0",
+        )
+
+
+def _stated(surface: Surface, split: str) -> Iterator[Finding]:
+    measured, error = (_centre(surface, split, name) for name in ("accuracy", "accuracy_stderr"))
+    for name, value in surface.provenance.get("stated", {}).items():
+        if abs(measured - value) > max(3 * error, 0.005) and split == "test":
+            yield Finding(
+                "STATED-ACCURACY",
+                "warning",
+                f"the checkpoint states {name} {value:.2%}, but {measured:.2%} +- {error:.2%} was measured on {split}: "
+                "check the model, the data and their mean and std",
+                {"stated": value, "measured": measured},
+            )
+
+
+RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
+    _complete,
+    _finite,
+    _centred,
+    _stated,
+    _minimum,
+    _range,
+    _sampling,
+)
+
+
+def _directions(surface: Surface) -> Iterator[Finding]:
+    cosine = surface.provenance.get("cosine")
+    if cosine is not None and abs(cosine) > CROOKED:
+        yield Finding(
+            "NOT-ORTHOGONAL",
+            "warning",
+            f"the cosine between the two directions is {cosine:.3f}: the axes are not near orthogonal, so distances "
+            "in the picture are distorted",
+            {"cosine": cosine},
+        )
+
+
+def _centre(surface: Surface, split: str, name: str) -> float:
+    return float(surface.centre.get(split, {}).get(name, np.nan))
+
+
+def _finite_loss(surface: Surface, split: str) -> FloatArray:
+    loss = np.asarray(surface[f"{split}/loss"], dtype=np.float64)
+    return np.where(np.isfinite(loss), loss, np.nan)
+
+
+def _errors(surface: Surface, split: str) -> FloatArray:
+    name = f"{split}/loss_rise_stderr"
+    return np.asarray(surface[name]) if name in surface else np.full(surface.grid.shape, np.nan)
+
+
+def _saturated(surface: Surface, split: str) -> float | None:
+    """Share of the points at which the accuracy is within two standard errors of chance."""
+    chance = _centre(surface, split, "chance_accuracy")
+    if not np.isfinite(chance) or f"{split}/accuracy" not in surface:
+        return None
+    accuracy = surface[f"{split}/accuracy"][surface.done(split)]
+    error = np.sqrt(chance * (1 - chance) / surface[f"{split}/count"].max())
+    return float((accuracy <= chance + 2 * error).mean())
+
+
+def _scaled(surface: Surface, factor: float) -> str:
+    values = surface.grid.axes[0].values
+    return f"{values[0] * factor:g}:{values[-1] * factor:g}:{len(values)}"

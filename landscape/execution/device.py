@@ -1,0 +1,55 @@
+"""Where to compute, and how many examples at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from landscape.errors import LandscapeError
+
+
+def device_for(name: str, model: nn.Module | None = None) -> torch.device:
+    """The device of this name.
+
+    Args:
+        name: `"auto"` (where the model is if that is an accelerator, else CUDA, MPS, the CPU, the first there is),
+            or what torch calls a device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`.
+        model: The network.
+
+    Returns:
+        The device.
+
+    Raises:
+        LandscapeError: If it is unknown or absent.
+    """
+    if name == "auto":
+        parameter = next(model.parameters(), None) if model is not None else None
+        if parameter is not None and parameter.device.type != "cpu":
+            return parameter.device
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _mps() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise LandscapeError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:0 or mps") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise LandscapeError(
+            f"--device {name} was asked for, but torch finds no CUDA GPU here: use --device cpu, or install a driver "
+            "and a CUDA build of torch"
+        )
+    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+        raise LandscapeError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, counted from cuda:0")
+    if device.type == "mps" and not _mps():
+        raise LandscapeError("--device mps was asked for, but there is no Metal GPU here: use --device cpu")
+    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
+
+
+def batch_size_for(device: torch.device) -> int:
+    """How many examples at a time, unless told otherwise.
+
+    On a CPU large batches fall out of the caches (measured: from about 1,000 images of CIFAR on).
+    """
+    return 250 if device.type == "cpu" else 1000
+
+
+def _mps() -> bool:
+    return torch.backends.mps.is_available()

@@ -1,0 +1,58 @@
+"""The same command again goes on where the run stopped; a different one on the same file is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from landscape.errors import LandscapeError
+from landscape.storage import is_surface, load
+from landscape.types import Job, Surface
+
+
+def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: bool) -> Surface | None:
+    """What an earlier run of the same job left in the file.
+
+    Args:
+        path: The file, or None.
+        job: What is about to be computed.
+        digests: Of the directions as they were rebuilt now.
+        overwrite: Whether to begin anew.
+
+    Returns:
+        The surface to go on with, or None to begin.
+
+    Raises:
+        LandscapeError: If the file is not ours, holds another job, or its directions cannot be rebuilt here.
+    """
+    if path is None or not path.exists():
+        return None
+    if overwrite:
+        _refuse_foreign(path)
+        return None
+    try:
+        surface = load(path)
+    except LandscapeError as error:
+        raise LandscapeError(f"{error}; or give another file with --out") from error
+    differing = job.differences(surface.job)
+    if differing:
+        raise LandscapeError(
+            f"{path} holds another run, which differs in {'; '.join(differing)}: give another file with --out, "
+            "or replace it with --overwrite"
+        )
+    recorded = [record.digest for record in surface.directions]
+    if recorded != list(digests):
+        then = ", ".join(f"{name} {version}" for name, version in surface.provenance.get("versions", {}).items())
+        raise LandscapeError(
+            f"the directions of {path} (made with {then}) come out differently with the versions here: go on with "
+            "those versions, or replace the file with --overwrite"
+        )
+    return surface
+
+
+def _refuse_foreign(path: Path) -> None:
+    """--overwrite is for our own files, broken ones included, and for nothing else."""
+    with path.open("rb") as file:
+        hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
+    if not is_surface(path) and not (hdf5 and path.suffix == ".h5"):
+        raise LandscapeError(f"{path} is not a file of landscape's, so --overwrite leaves it alone: give another --out")

@@ -1,0 +1,233 @@
+"""From what a user names to what can be evaluated: a model with its weights, and the data of each split."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from landscape.data import DATASETS, Batches, ImageSet, load_data, materialise
+from landscape.errors import LandscapeError, listed
+from landscape.evaluation import make_task, strict_arithmetic
+from landscape.models import MODELS, build_model
+from landscape.models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from landscape.models.recognition import recognise
+from landscape.parameters import preserved
+from landscape.registry import Spec
+
+TRIAL_EXAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run starts from.
+
+    Attributes:
+        model: The network with its weights, on the CPU or wherever the caller has it.
+        name: Name of the checkpoint file, or `"object"`.
+        sha256: Digest of the file, or of the object's state dict.
+        model_spec: How the model was built, or `"object"`.
+        weights: Which weights of the file were taken.
+        data_spec: What names the data.
+        batches: The examples of each split.
+        stated: The accuracy that the checkpoint states of itself, as a fraction, by the name of its entry.
+        notes: Whatever was recognised or assumed, a sentence each.
+    """
+
+    model: nn.Module
+    name: str
+    sha256: str
+    model_spec: str
+    weights: str
+    data_spec: str
+    batches: Mapping[str, Batches]
+    stated: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+def from_checkpoint(
+    path: str | Path,
+    model: str | None,
+    data: Any,
+    splits: Sequence[str],
+    samples: str,
+    *,
+    trust: bool = False,
+    key: str | None = None,
+) -> Inputs:
+    """Open a checkpoint, find the model it belongs to, and load the data.
+
+    Args:
+        path: The checkpoint.
+        model: Spec of the model; None to take what the checkpoint says of itself, or to recognise it.
+        data: Spec of the data, or a loader; None to take what the checkpoint says of itself.
+        splits: Names of the splits.
+        samples: Which examples of each.
+        trust: Whether files that may run code may be loaded.
+        key: Which weights of the file; None for the usual ones.
+
+    Returns:
+        The inputs.
+
+    Raises:
+        LandscapeError: If something is missing, broken or does not fit; it says what to pass.
+    """
+    checkpoint = read_checkpoint(path, trust=trust, key=key)
+    specs = _model_specs(checkpoint, model)
+    data = data if data is not None else checkpoint.metadata.get("data")
+    if data is None:
+        raise LandscapeError(_data_wanted(checkpoint, specs))
+    batches, data_spec = load_batches(data, splits, samples)
+    network, spec, chosen = _fitting(checkpoint, specs, batches)
+    notes = (*checkpoint.notes, *chosen, *(note for one in batches.values() for note in one.notes))
+    return Inputs(
+        network,
+        checkpoint.name,
+        checkpoint.sha256,
+        spec,
+        checkpoint.key,
+        data_spec,
+        batches,
+        checkpoint.stated,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def from_objects(model: nn.Module, data: Any, splits: Sequence[str], samples: str) -> Inputs:
+    """Take a model and data that the caller already holds.
+
+    Args:
+        model: The network, with its weights.
+        data: Spec of the data, or a Dataset, DataLoader or iterable of (input, target) batches.
+        splits: Names of the splits.
+        samples: Which examples of each.
+
+    Returns:
+        The inputs; the model is the caller's own.
+    """
+    batches, data_spec = load_batches(data, splits, samples)
+    notes = dict.fromkeys(note for one in batches.values() for note in one.notes)
+    return Inputs(model, "object", _state_digest(model), "object", "", data_spec, batches, {}, tuple(notes))
+
+
+def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[str, Batches], str]:
+    """Load the examples of each split.
+
+    Args:
+        data: Spec of the data, or a Dataset, DataLoader, iterable of batches, or a mapping from splits to these.
+        splits: Names of the splits.
+        samples: Which examples of each.
+
+    Returns:
+        The batches, and how the data are named in the job.
+
+    Raises:
+        LandscapeError: If a split is missing.
+    """
+    found = {}
+    for split in splits:
+        if isinstance(data, str | Spec):
+            loaded = load_data(data, split).subset(samples)
+        else:
+            source = data.get(split) if isinstance(data, Mapping) else data
+            if source is None:
+                raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
+            loaded = source if isinstance(source, ImageSet | Batches) else materialise(source, split)
+            loaded = loaded if samples == "all" else loaded.subset(samples)
+        found[split] = loaded.batches() if isinstance(loaded, ImageSet) else loaded
+    if isinstance(data, str | Spec):
+        return found, (Spec.parse(data) if isinstance(data, str) else data).identity()
+    return found, "object"
+
+
+def _model_specs(checkpoint: Checkpoint, model: str | None) -> list[str | nn.Module]:
+    """Candidates, the likeliest first."""
+    if model is not None:
+        return [model]
+    if checkpoint.module is not None:
+        return [checkpoint.module]
+    if "model" in checkpoint.metadata:
+        return [str(checkpoint.metadata["model"])]
+    specs = recognise(checkpoint.state)
+    if specs:
+        return list(specs)
+    first = (f"{name} {tuple(tensor.shape)}" for name, tensor in checkpoint.state.items())
+    raise LandscapeError(
+        f"cannot tell which model {checkpoint.name} belongs to (its tensors begin {listed(first, 3)}): pass it with "
+        f"--model, one of {', '.join(MODELS.names())}, 'torchvision:NAME', 'timm:NAME' or 'file.py:factory'"
+    )
+
+
+def _data_wanted(checkpoint: Checkpoint, specs: Sequence[str | nn.Module]) -> str:
+    model = f" (recognised as {specs[0]})" if isinstance(specs[0], str) else ""
+    return (
+        f"{checkpoint.name}{model} does not say which data it was trained for: pass them with --data, "
+        f"one of {', '.join(DATASETS.names())}, a .npz file with images and labels, a folder of class folders, "
+        f"or 'file.py:loader'; for example: landscape compute --ckpt {checkpoint.name} --data cifar10(root='data')"
+    )
+
+
+def _fitting(
+    checkpoint: Checkpoint, specs: Sequence[str | nn.Module], batches: Mapping[str, Batches]
+) -> tuple[nn.Module, str, tuple[str, ...]]:
+    """Build the candidates and keep the one that the weights belong to."""
+    if isinstance(specs[0], nn.Module):
+        return specs[0], "pickled", (f"the model is the pickled {type(specs[0]).__name__}",)
+    built: dict[str, tuple[nn.Module, list[str]]] = {}
+    for spec in specs:
+        network = build_model(str(spec))
+        built[str(spec)] = network, load_weights(network, checkpoint)
+    if len(built) == 1:
+        (spec, (network, notes)), given = next(iter(built.items())), ""
+    else:
+        spec, given = _by_evaluation(checkpoint, {name: one for name, (one, _) in built.items()}, batches)
+        network, notes = built[spec]
+    identity = Spec.parse(spec).identity()
+    return network, identity, (given or f"the model is {identity}", *notes)
+
+
+def _by_evaluation(
+    checkpoint: Checkpoint, candidates: Mapping[str, nn.Module], batches: Mapping[str, Batches]
+) -> tuple[str, str]:
+    """Names and shapes fit several models: evaluate each on a few hundred examples."""
+    split, data = next(iter(batches.items()))
+    few = data.subset(f"first:{min(TRIAL_EXAMPLES, len(data))}")
+    measured = {spec: _accuracy(network, few) for spec, network in candidates.items()}
+    table = ", ".join(f"{spec} {value:.1%}" for spec, value in measured.items())
+    seen = f"the weights fit {len(measured)} models; on {len(few)} {split} examples: {table}"
+    if checkpoint.stated:
+        target = next(iter(checkpoint.stated.values()))
+        error = 3 * math.sqrt(max(target * (1 - target), 1 / len(few)) / len(few))
+        fitting = [spec for spec, value in measured.items() if abs(value - target) <= error]
+        seen += f"; the checkpoint states {target:.2%}"
+    else:
+        best = max(measured.values())
+        error = 6 * math.sqrt(max(best * (1 - best), 1 / len(few)) / len(few))
+        fitting = [spec for spec, value in measured.items() if value >= best - error]
+    if len(fitting) == 1:
+        return fitting[0], f"recognised {fitting[0]}: {seen}"
+    raise LandscapeError(f'{seen}: say which one is meant, for example --model "{fitting[0] if fitting else table}"')
+
+
+def _accuracy(model: nn.Module, data: Batches) -> float:
+    with preserved(model), strict_arithmetic(), torch.inference_mode():
+        task = make_task({"trial": data}, "cross-entropy")
+        task.check(model)
+        hits = [task.per_example(model, inputs, targets)[1].sum() for inputs, targets in data.split(250)]
+    return float(sum(hits)) / len(data)
+
+
+def _state_digest(model: nn.Module) -> str:
+    """sha256 over names and bytes of the state dict."""
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if isinstance(tensor, torch.Tensor):
+            total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+            total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
