@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from torch import Tensor
@@ -14,6 +14,8 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 # A counter of BatchNorm that torch has written since 0.4.1; no output depends on it.
 COUNTER = "num_batches_tracked"
+# What wrappers put before the names of the network that they wrap.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -56,3 +58,22 @@ def minimal_spec(target: str, factory: Callable[..., Any], **settings: Any) -> S
     """
     defaults = {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
     return Spec(target, {name: value for name, value in settings.items() if defaults[name] != value})
+
+
+def shared_prefix(names: Iterable[str]) -> str:
+    """What wrappers (DataParallel, torch.compile, Lightning) have put before every one of these names.
+
+    Args:
+        names: Names of parameters.
+
+    Returns:
+        For example `module._orig_mod.`, or an empty string.
+    """
+    names, prefix = list(names), ""
+    while names:
+        longer = (prefix + part for part in PREFIXES if all(name.startswith(prefix + part) for name in names))
+        extended = next(longer, None)
+        if extended is None:
+            break
+        prefix = extended
+    return prefix
