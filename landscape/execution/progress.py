@@ -70,8 +70,8 @@ class Lines:
             left = self._total - self._done
             self.say(f"{seconds:.2g} s a point, {left:,} to go: about {duration(seconds * left)}")
         elif now - self._last >= self._every or self._done == self._total:
-            left = (now - self._begun) / self._fresh * (self._total - self._done)
-            eta = f", about {duration(left)} left" if self._done < self._total else f" in {duration(now - self._begun)}"
+            ahead = (now - self._begun) / self._fresh * (self._total - self._done)
+            eta = f", about {duration(ahead)} left" if self._done < self._total else f" in {duration(now - self._begun)}"
             self.say(f"{self._done:,} of {self._total:,} points{eta}")
             self._last = now
 

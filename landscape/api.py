@@ -1,0 +1,237 @@
+"""The verbs, under the names of the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landscape.errors import LandscapeError, nearest
+from landscape.storage import is_surface
+from landscape.storage import load as load_file
+from landscape.types import Axis, Finding, Grid, Surface, axis_of
+
+if TYPE_CHECKING:
+    from landscape.execution import Progress
+
+Range = str | Sequence[float] | Axis
+
+
+def compute(
+    model: Any = None,
+    data: Any = None,
+    *,
+    ckpt: str | Path | None = None,
+    split: str | Sequence[str] = "test",
+    samples: str | int = "all",
+    loss: Any = "cross-entropy",
+    metric: Sequence[Any] | None = None,
+    x: Range = "-1:1:51",
+    y: Range | None = "-1:1:51",
+    seed: int = 0,
+    directions: str | Path = "random",
+    save_directions: bool = False,
+    normalize: str = "filter",
+    perturb: str = "weights",
+    parametrization: str = "effective",
+    role: Sequence[str] = (),
+    bn_stats: str = "frozen",
+    precision: str = "fp32",
+    device: str = "auto",
+    batch_size: int | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    trust: bool = False,
+    weights: str | None = None,
+    progress: bool | Progress = True,
+    command: str = "",
+) -> Surface:
+    """Evaluate the loss of a trained network around its weights, on a grid spanned by one or two directions.
+
+    Args:
+        model: A network (`nn.Module`), left bit for bit as it was; or, with `ckpt`, a spec such as `"resnet20"`,
+            or None to recognise it.
+        data: A Dataset, DataLoader or iterable of (input, target) batches, a mapping from splits to these, or a spec
+            such as `"cifar10(root='data')"`; None to take what the checkpoint says of itself.
+        ckpt: A checkpoint file.
+        split: Name of the split, or several.
+        samples: `"all"`, a number N (a fixed random subset that does not depend on the seed) or `"first:N"`.
+        loss: A spec, a torch criterion, or a function of (output, target) giving one number per example.
+        metric: More such functions; None for accuracy where the loss is a classification's.
+        x: Coordinates along the first direction, in multiples of it: `"-1:1:51"` or `(-1, 1, 51)`.
+        y: The same along the second; None or `"none"` for a line.
+        seed: Seed of the random directions.
+        directions: `"random"`, or a direction file, ours or the 2018 tool's.
+        save_directions: Whether to keep the directions' tensors in `<out>.directions.h5`.
+        normalize: `"filter"` (Li et al. 2018), `"layer"`, `"weight"`, `"dfilter"`, `"dlayer"` or `"none"`.
+        perturb: `"weights"`, `"weights+bias"` or `"all"`; what is not perturbed stays fixed.
+        parametrization: `"effective"` perturbs the weights that weight norm and the like compute, `"raw"` the stored.
+        role: Overrides `"PATTERN=ROLE:AXIS"` of a parameter's role and filter axis.
+        bn_stats: Policy for BatchNorm's running statistics: `"frozen"`, those of the checkpoint at every point.
+        precision: Arithmetic of the forward pass: `"fp32"`.
+        device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
+        batch_size: Examples at a time; None for one that suits the device, halved where memory runs out.
+        out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.
+        overwrite: Whether to replace a file of another run.
+        trust: Whether a checkpoint may run code when it is loaded.
+        weights: Which weights of a checkpoint that holds several, for example `"ema"`.
+        progress: Whether to tell on stderr what goes on; or the object to tell.
+        command: What to record as the command line.
+
+    Returns:
+        The surface.
+
+    Raises:
+        LandscapeError: If an input is wrong; the sentence says which and what to pass instead.
+
+    Example:
+        >>> import landscape, torch
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
+        >>> batches = [(torch.ones(8, 2, 2), torch.zeros(8, dtype=torch.long))]
+        >>> surface = landscape.compute(net, batches, x=(-1, 1, 3), y=None, progress=False)
+        >>> bool(surface["test/loss"][1] == surface.centre["test"]["loss"])
+        True
+    """
+    grid = _grid(x, y)
+    _check_choices(normalize, bn_stats, precision, parametrization)
+    if ckpt is None and (model is None or isinstance(model, str)):
+        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
+    if ckpt is None and data is None:
+        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
+    from landscape.execution import Silent, progress_on
+    from landscape.execution.session import Settings, compute_surface
+    from landscape.inputs import from_checkpoint, from_objects
+
+    teller = progress_on(sys.stderr) if progress is True else Silent() if progress is False else progress
+    splits = (split,) if isinstance(split, str) else tuple(split)
+    if ckpt is not None:
+        inputs = from_checkpoint(ckpt, model, data, splits, str(samples), trust=trust, key=weights)
+    else:
+        inputs = from_objects(model, data, splits, str(samples))
+    settings = Settings(
+        loss=loss,
+        metrics=metric,
+        directions=str(directions),
+        normalize=normalize,
+        perturb=perturb,
+        parametrization=parametrization,
+        roles=tuple(role),
+        seed=seed,
+        samples=str(samples),
+        bn_stats=bn_stats,
+        precision=precision,
+        device=device,
+        batch_size=batch_size,
+        out=None if out is None else Path(out),
+        overwrite=overwrite,
+        save_directions=save_directions,
+        command=command,
+    )
+    return compute_surface(inputs, grid, settings, teller)
+
+
+def load(path: str | Path) -> Surface:
+    """Read a surface from its file; that of a run still going on, too.
+
+    Args:
+        path: The HDF5 file.
+
+    Returns:
+        The surface.
+    """
+    return load_file(path)
+
+
+def newest(folder: str | Path = ".") -> Path:
+    """Find the newest surface file of a folder.
+
+    Args:
+        folder: Where to look.
+
+    Returns:
+        Its path.
+
+    Raises:
+        LandscapeError: If there is none.
+    """
+    files = sorted(Path(folder).glob("*.h5"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files:
+        if is_surface(path):
+            return path
+    raise LandscapeError("there is no surface in this folder: make one with landscape compute --ckpt model.pt")
+
+
+def check(surface: Surface | str | Path) -> list[Finding]:
+    """Judge a surface: is the centre a minimum, does the range suit, is the noise below the contour step?
+
+    Args:
+        surface: The surface, or its file.
+
+    Returns:
+        The findings, at least one.
+    """
+    from landscape.analysis.checks import check as judge
+
+    return judge(surface if isinstance(surface, Surface) else load(surface))
+
+
+def plot(
+    surface: Surface | str | Path | Sequence[Surface],
+    kind: str = "2d",
+    *,
+    out: str | Path | None = None,
+    quantity: str = "loss",
+    log: bool | None = None,
+    clip: float | None = None,
+    levels: int | Sequence[float] | None = None,
+) -> Any:
+    """Draw a surface, or several side by side on one scale.
+
+    Args:
+        surface: The surface, its file, or several surfaces.
+        kind: `"1d"`, `"2d"` or `"3d"`.
+        out: A .png, .pdf, .svg or .html file to write.
+        quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the file.
+        log: Whether the scale is logarithmic; None to choose by the values.
+        clip: The largest value that is drawn.
+        levels: How many contour levels, or which.
+
+    Returns:
+        The path where `out` is given, else a matplotlib figure.
+
+    Raises:
+        LandscapeError: If the kind, quantity or file type is unknown.
+    """
+    from landscape.analysis.geometry import measured_part
+    from landscape.rendering import FIGURES, render, save
+
+    surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
+    loaded = [measured_part(one if isinstance(one, Surface) else load(one)) for one in surfaces]
+    if kind not in FIGURES.names():
+        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, FIGURES.names())}")
+    scene = FIGURES.get(kind)(loaded, quantity=quantity, log=log, clip=clip, levels=levels)
+    if out is None:
+        return render(scene)
+    save(scene, out)
+    return Path(out)
+
+
+def _grid(x: Range, y: Range | None) -> Grid:
+    axes = [axis_of(x)]
+    if y is not None and y != "none":
+        axes.append(axis_of(y))
+    return Grid(tuple(axes))
+
+
+def _check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:
+    from landscape.directions.normalize import NORMALIZERS
+
+    NORMALIZERS.get(normalize)
+    for name, value, known in (
+        ("bn_stats", bn_stats, ("frozen",)),
+        ("precision", precision, ("fp32",)),
+        ("parametrization", parametrization, ("effective", "raw")),
+    ):
+        if value not in known:
+            raise LandscapeError(f"{name} is {' or '.join(known)}, not {value!r}")

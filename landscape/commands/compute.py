@@ -1,0 +1,170 @@
+"""`landscape compute`: from a checkpoint to a surface in a file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(short_help="Evaluate the loss on a grid around the trained weights.")
+@click.option("--ckpt", required=True, type=click.Path(), help="The checkpoint: .pt, .pth, .ckpt, .safetensors, ...")
+@click.option(
+    "--model",
+    metavar="SPEC",
+    help="resnet20, \"resnet(depth=56, norm='none')\", torchvision:NAME, timm:NAME "
+    "or nets.py:build; without it the model is recognised by its weights.",
+)
+@click.option(
+    "--data",
+    metavar="SPEC",
+    help="fashion-mnist-mini, \"cifar10(root='data')\", set.npz, folder/ or "
+    "data.py:loader; settings in parentheses: mean=, std=, root=, download=True.",
+)
+@click.option("--split", multiple=True, default=["test"], show_default=True, help="Which part of the data; repeatable.")
+@click.option(
+    "--samples",
+    default="all",
+    show_default=True,
+    metavar="N|first:N",
+    help="A fixed subset: N at random (the same for every seed), or the first N.",
+)
+@click.option(
+    "--loss",
+    default="cross-entropy",
+    show_default=True,
+    metavar="SPEC",
+    help="cross-entropy, mse, softmax-mse or file.py:function, one number per example.",
+)
+@click.option(
+    "--metric", multiple=True, metavar="SPEC", help="More to measure; repeatable. Accuracy is on for classification."
+)
+@click.option(
+    "--x",
+    default="-1:1:51",
+    show_default=True,
+    metavar="MIN:MAX:N",
+    help="Points along the first direction; 1 moves each filter by its own norm.",
+)
+@click.option(
+    "--y",
+    default="-1:1:51",
+    show_default=True,
+    metavar="MIN:MAX:N|none",
+    help="Points along the second direction; none for a line.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random directions.")
+@click.option(
+    "--directions",
+    default="random",
+    show_default=True,
+    metavar="random|FILE",
+    help="Random, or a direction file: ours or the 2018 tool's.",
+)
+@click.option("--save-directions", is_flag=True, help="Keep the directions' tensors in <out>.directions.h5.")
+@click.option(
+    "--normalize",
+    default="filter",
+    show_default=True,
+    type=click.Choice(["filter", "layer", "weight", "dfilter", "dlayer", "none"]),
+    help="Scale of the random directions: each filter gets the norm of its weight (Li et al. 2018), each "
+    "layer does, each element times its weight, unit filters, unit layers, or as drawn.",
+)
+@click.option(
+    "--perturb",
+    default="weights",
+    show_default=True,
+    type=click.Choice(["weights", "weights+bias", "all"]),
+    help="What moves; the rest, normalization layers above all, stays fixed.",
+)
+@click.option(
+    "--parametrization",
+    default="effective",
+    show_default=True,
+    type=click.Choice(["effective", "raw"]),
+    help="Move the weights that weight norm and the like compute, or the stored tensors.",
+)
+@click.option(
+    "--role",
+    multiple=True,
+    metavar="PATTERN=ROLE:AXIS",
+    help="Say what parameters are: --role '*.gate=weight:0'; repeatable.",
+)
+@click.option(
+    "--bn-stats",
+    default="frozen",
+    show_default=True,
+    type=click.Choice(["frozen"]),
+    help="BatchNorm's statistics: frozen, those of the checkpoint at every point.",
+)
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32"]),
+    help="Arithmetic of the forward pass: strict float32, no TF32.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--batch-size",
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Examples at a time; halved where memory runs out.",
+)
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE.h5",
+    help="Where the surface goes; default: <checkpoint>.h5 in this folder. The same command resumes.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file of another run.")
+@click.option("--weights", metavar="KEY", help="Which weights of a checkpoint that holds several, for example ema.")
+@click.option("--trust", is_flag=True, help="Load files that can run code: whole pickled modules, .pt2 archives.")
+def compute(**options: Any) -> None:
+    """Evaluate loss and accuracy on a grid around the trained weights, and store them in one HDF5 file.
+
+    The grid is spanned by two random directions in which every filter has the norm of the trained filter. What is not
+    given is inferred from the checkpoint and said, or asked for. Ctrl-C saves; the same command goes on.
+
+    \b
+    landscape compute --ckpt model.pt
+    landscape compute --ckpt model.pt --data "cifar10(root='data')" --samples 1000
+    landscape compute --ckpt model.pt --model nets.py:build --data data.py:loader --y none
+    """
+    import landscape
+
+    out = options.pop("out") or f"{Path(options['ckpt']).stem}.h5"
+    options["batch_size"] = _batch_size(options["batch_size"])
+    options["metric"] = options["metric"] or None
+    click.echo(f"the surface will be in {out}", err=True)
+    command = shlex.join(["landscape", *sys.argv[1:]])
+    surface = landscape.compute(**options, out=out, command=command)
+    click.echo(summary(surface))
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise click.BadParameter("it is auto or a positive number", param_hint="--batch-size")
+    return int(text)
+
+
+def summary(surface: Any) -> str:
+    """What a finished run says on stdout: where the file is, the centre, the range, and what to do next."""
+    import numpy as np
+
+    from landscape.storage.text import of_centre
+
+    lines = [surface.path]
+    for split in surface.splits:
+        loss = surface[f"{split}/loss"]
+        finite = loss[np.isfinite(loss)]
+        spread = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "nowhere finite"
+        lines.append(f"{split}: trained weights {of_centre(surface, split)}; loss on the grid {spread}")
+    lines.append(f"next: landscape plot {shlex.quote(surface.path)}   (--3d, --1d, -o figure.pdf)")
+    return "\n".join(lines)

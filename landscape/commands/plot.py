@@ -1,0 +1,71 @@
+"""`landscape plot`: a surface as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Draw a surface: contours, a profile or in 3D.")
+@click.argument("file", required=False, type=click.Path())
+@click.option("--1d", "kind", flag_value="1d", help="Profiles along the axes, with the error of the rise.")
+@click.option("--2d", "kind", flag_value="2d", default=True, help="Contours over filled levels (the default).")
+@click.option("--3d", "kind", flag_value="3d", help="A lit surface over its contours.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(),
+    metavar="FIGURE",
+    help="png, pdf, svg or html (interactive, self-contained); default: <file>_<kind>.png.",
+)
+@click.option(
+    "--metric",
+    "quantity",
+    default="loss",
+    show_default=True,
+    help="What to draw: loss, accuracy, loss_stderr, or SPLIT/NAME.",
+)
+@click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
+@click.option("--clip", type=float, help="Draw values above this as this.")
+@click.option("--levels", metavar="N|A,B,C", help="How many contour levels, or which.")
+def plot(
+    file: str | None,
+    kind: str | None,
+    out: str | None,
+    quantity: str,
+    log: bool | None,
+    clip: float | None,
+    levels: str | None,
+) -> None:
+    """Draw a surface; without FILE, the newest run in this folder.
+
+    The caption says what the picture shows: split, number of examples, BatchNorm statistics, seed, normalization, clip
+    and scale, and how many cells have no finite value.
+
+    \b
+    landscape plot                        contours of the newest run, as PNG
+    landscape plot run.h5 --3d -o run.pdf
+    landscape plot run.h5 --3d -o run.html
+    """
+    from landscape.api import newest
+    from landscape.api import plot as draw
+
+    path = Path(file) if file else newest()
+    if not file:
+        click.echo(f"drawing {path}, the newest run here", err=True)
+    kind = kind or "2d"
+    target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
+    chosen = _levels(levels)
+    click.echo(draw(path, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen))
+
+
+def _levels(text: str | None) -> int | list[float] | None:
+    if text is None:
+        return None
+    try:
+        return int(text) if text.isdigit() else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            "it is a number of levels, or the levels with commas", param_hint="--levels"
+        ) from error
