@@ -16,7 +16,7 @@ from landscape.data.imageset import ImageSet
 from landscape.errors import LandscapeError, listed
 
 _USUAL_BY_NAME = (
-    (r"cifar[-_ ]?100", "cifar100"),
+    (r"cifar[-_ ]?100(?!\d)", "cifar100"),
     (r"cifar[-_ ]?10(?!\d)", "cifar10"),
     (r"fashion", "fashion-mnist"),
     (r"mnist", "mnist"),
@@ -137,7 +137,8 @@ def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[An
     if not path.is_file():
         raise LandscapeError(f"there is no file {str(path)!r}; name a .npz file with arrays 'images' and 'labels'")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise LandscapeError(f"{path.name} holds a single array; save it with np.savez(images=..., labels=...)")
             keys = set(file.files)

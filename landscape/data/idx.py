@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -130,8 +132,10 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise LandscapeError(f"{str(path)!r} is not an IDX file of unsigned bytes")
     rank = content[3]
-    shape = tuple(np.frombuffer(content[4 : 4 + 4 * rank], dtype=">u4").tolist())
-    values = np.frombuffer(content[4 + 4 * rank :], dtype=np.uint8)
-    if len(shape) != rank or values.size != int(np.prod(shape)):
-        raise LandscapeError(f"{str(path)!r} is damaged: it states shape {shape} and holds {values.size} bytes")
-    return values.reshape(shape)
+    start = 4 + 4 * rank
+    shape = struct.unpack(f">{rank}I", content[4:start].ljust(4 * rank, b"\x00"))
+    if len(content) != start + math.prod(shape):
+        raise LandscapeError(
+            f"{str(path)!r} is damaged: it states the shape {shape} and holds {max(0, len(content) - start)} values"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

@@ -84,8 +84,8 @@ def _called(spec: Spec, split: str) -> ImageSet | Batches:
     if isinstance(result, (ImageSet, Batches)):
         return result
     if isinstance(result, tuple) and len(result) == 2 and all(hasattr(part, "__array__") for part in result):
-        return _from_arrays(*result, name=Spec(spec.target).identity(), split=split)
-    return dataclasses.replace(materialise(result, split), name=Spec(spec.target).identity())
+        return _from_arrays(*result, name=Path(spec.target).name, split=split)
+    return dataclasses.replace(materialise(result, split), name=Path(spec.target).name)
 
 
 def _takes_split(factory: Any) -> bool:
