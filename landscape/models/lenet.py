@@ -10,7 +10,7 @@ from torch import nn
 from landscape.errors import LandscapeError, nearest
 from landscape.models.activations import build_activation
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
 from landscape.registry import Spec
 
 POOLS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
@@ -40,6 +40,7 @@ def lenet(
     Raises:
         LandscapeError: If a name is unknown or the images are too small.
     """
+    require_positive("lenet", classes=classes, in_channels=in_channels, size=size)
     if pool not in POOLS:
         raise LandscapeError(f"lenet has no pool {pool!r}; {nearest(pool, POOLS)}")
     side = ((size - 4) // 2 - 4) // 2

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from landscape.errors import LandscapeError
 from landscape.models.activations import build_activation
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
 from landscape.registry import Spec
 
 
@@ -39,10 +38,8 @@ def mlp(
         LandscapeError: If a width is not a positive number.
     """
     widths = (inputs, *([hidden] if isinstance(hidden, int) else hidden), classes)
-    if not all(isinstance(width, int) and width > 0 for width in widths):
-        raise LandscapeError(
-            f"the widths of an mlp are positive numbers, not {widths}; type for example hidden=(256, 256)"
-        )
+    for width in widths:
+        require_positive("mlp", width=width)
     normalization = build_norm(norm)
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     for i, (before, after) in enumerate(itertools.pairwise(widths[:-1]), start=1):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError, nearest
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
 from landscape.registry import Spec
 
 NAMED_DEPTHS = (20, 32, 44, 56, 110)
@@ -116,6 +116,7 @@ def resnet(
     Raises:
         LandscapeError: If the depth is not 6n + 2, or a name is unknown.
     """
+    require_positive("resnet", depth=depth, width=width, classes=classes, in_channels=in_channels)
     if depth < 8 or (depth - 2) % 6:
         below = max(8, depth - (depth - 2) % 6)
         raise LandscapeError(

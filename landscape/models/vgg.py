@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
 from landscape.registry import Spec
 
 # Convolutions in each of the five stages.
@@ -63,6 +63,7 @@ def vgg(
     Raises:
         LandscapeError: If there is no VGG of this depth, or no such normalization.
     """
+    require_positive("vgg", width=width, classes=classes, in_channels=in_channels)
     if depth not in STAGES:
         raise LandscapeError(f"there is no VGG of depth {depth}; type depth=11, depth=13, depth=16 or depth=19")
     return VGG(STAGES[depth], build_norm(norm), width, classes, in_channels)
