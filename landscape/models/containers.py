@@ -122,7 +122,10 @@ def _safe_globals() -> list[Any]:
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     dtypes = {type(np.dtype(code)) for code in NUMPY_CODES}
     aliases = (_alias(function, module) for function in functions for module in modules)
-    return [argparse.Namespace, np.ndarray, np.dtype, *dtypes, *aliases]
+    wanted = (argparse.Namespace, np.ndarray, np.dtype, *dtypes, *aliases)
+    # What the caller has allowed for the whole process must still be so when the context closes.
+    allowed = torch.serialization.get_safe_globals()
+    return [item for item in wanted if item not in allowed]
 
 
 def _alias(function: Any, module: str) -> Callable[..., Any]:

@@ -11,14 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.registry import Registry, Spec
-
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 NORMS = Registry(
     "norm",
