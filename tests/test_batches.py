@@ -129,6 +129,12 @@ def test_floats_become_float32_and_integers_int64():
     assert batches.targets.dtype == torch.int64
 
 
+def test_read_only_and_reversed_arrays_are_copied():
+    inputs = INPUTS.numpy()[::-1]
+    inputs.flags.writeable = False
+    assert torch.equal(materialise([(inputs, TARGETS)], "test").inputs, INPUTS.flip(0))
+
+
 def test_token_indices_and_masks_keep_their_meaning():
     tokens, mask = torch.randint(0, 9, (4, 5)), torch.rand(4, 5, dtype=torch.float64)
     batches = materialise([(tokens, mask)], "test")
@@ -162,6 +168,7 @@ WRONG = {
     "tensor": ([INPUTS], "not a Tensor; wrap the loader"),
     "nested": ([((INPUTS, INPUTS), TARGETS)], "the input of a batch for 'test' must be one tensor .* not a tuple"),
     "number": ([(INPUTS, 3)], "the target of a batch for 'test' must be one tensor .* not a int"),
+    "objects": ([(np.array([{}] * 7), TARGETS)], "the input of a batch for 'test' must be one tensor .* not a ndarray"),
     "single": ([(torch.tensor(1.0), TARGETS)], "not a single number"),
     "lengths": ([(INPUTS, TARGETS[:3])], "has 7 inputs and 3 targets"),
     "shapes": ([(INPUTS, TARGETS), (INPUTS[:, :2], TARGETS)], r"one shape and type in all batches, not \(2,\).*\(3,\)"),

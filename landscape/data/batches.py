@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
@@ -162,7 +163,7 @@ def _pair(item: Any, split: str) -> tuple[Tensor, Tensor]:
             f"a batch for {split!r} must be (input, target), not a {what}; "
             "wrap the loader in a function that yields such pairs"
         )
-    first, second = (torch.as_tensor(part) if _is_array(part) else part for part in item)
+    first, second = (_tensor(part) for part in item)
     for part, name in ((first, "input"), (second, "target")):
         if not isinstance(part, Tensor) or part.dim() == 0:
             raise LandscapeError(
@@ -176,8 +177,12 @@ def _pair(item: Any, split: str) -> tuple[Tensor, Tensor]:
     return first.detach().cpu(), second.detach().cpu()
 
 
-def _is_array(part: Any) -> bool:
-    return hasattr(part, "__array__") and not isinstance(part, Tensor)
+def _tensor(part: Any) -> Any:
+    """An array as a tensor of its own (it may be read-only or reversed); anything else as it is."""
+    if isinstance(part, Tensor) or not hasattr(part, "__array__"):
+        return part
+    array = np.array(part, order="C")
+    return torch.from_numpy(array) if array.dtype.kind in "biufc" else part
 
 
 def _joined(tensors: list[Tensor], what: str, split: str) -> Tensor:
