@@ -244,6 +244,7 @@ def test_a_file_and_a_module_are_models_too(tmp_path, monkeypatch):
         ("lenet(activation='sigmod')", "unknown activation 'sigmod'; did you mean sigmoid"),
         ("lenet(activation='math:floor')", "activation math:floor"),
         ("mlp(hidden=(0,))", "width of mlp must be a positive whole number, not 0"),
+        ("mlp(hidden=3.5)", "width of mlp must be a positive whole number, not 3.5"),
         ("mlp(classes='ten')", "width of mlp must be a positive whole number, not 'ten'"),
         ("resnet(depth='20')", "depth of resnet must be a positive whole number, not '20'"),
         ("resnet20(width=True)", "width of resnet must be a positive whole number, not True"),

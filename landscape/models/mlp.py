@@ -37,7 +37,7 @@ def mlp(
     Raises:
         LandscapeError: If a width is not a positive number.
     """
-    widths = (inputs, *([hidden] if isinstance(hidden, int) else hidden), classes)
+    widths = (inputs, *(hidden if isinstance(hidden, Sequence) else [hidden]), classes)
     for width in widths:
         require_positive("mlp", width=width)
     normalization = build_norm(norm)
