@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -24,16 +23,41 @@ def effective(model: nn.Module) -> nn.Module:
     """
     if not any(parametrize.is_parametrized(module) or _hooks(module) for module in model.modules()):
         return model
-    working = copy.deepcopy(model).eval()
-    with torch.no_grad():
-        for module in list(working.modules()):
-            if parametrize.is_parametrized(module):
-                for name in list(module.parametrizations):  # type: ignore[arg-type]
-                    parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-            for key, hook in _hooks(module):
-                hook.remove(module)
-                del module._forward_pre_hooks[key]
+    # The older hooks leave a computed tensor, not a leaf, in the module, which deepcopy refuses.
+    computed = [getattr(module, hook.name) for module in model.modules() for _, hook in _hooks(module)]
+    working = copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed}).eval()
+    for module in list(working.modules()):
+        if parametrize.is_parametrized(module):
+            values = {name: getattr(module, name).detach().clone() for name in _names(module)}
+            # remove_parametrizations would take the property from the class, which the caller's module shares.
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module._modules["parametrizations"]
+            for name, value in values.items():
+                _plant(module, name, value)
+        for key, hook in _hooks(module):
+            value = hook.compute_weight(module, *_mode(hook)).detach().clone()
+            hook.remove(module)
+            del module._forward_pre_hooks[key]
+            _plant(module, hook.name, value)
     return working
+
+
+def _names(module: nn.Module) -> list[str]:
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    return list(parametrizations)
+
+
+def _plant(module: nn.Module, name: str, value: Tensor) -> None:
+    """Make a value a plain parameter, whether or not it was trainable."""
+    module._buffers.pop(name, None)
+    module._parameters.pop(name, None)
+    module.register_parameter(name, nn.Parameter(value))
+
+
+def _mode(hook: WeightNorm | SpectralNorm) -> tuple[bool, ...]:
+    """Spectral norm's arguments: no power iteration, as in eval mode."""
+    return (False,) if isinstance(hook, SpectralNorm) else ()
 
 
 def _hooks(module: nn.Module) -> list[tuple[int, WeightNorm | SpectralNorm]]:

@@ -1,0 +1,42 @@
+"""Small things that the tests share: nets, data, and where the real inputs are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from landscape.data import Batches
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real inputs beside the project; the test skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the real inputs in ../shared are absent")
+    return SHARED
+
+
+@pytest.fixture
+def small_net() -> nn.Module:
+    """Conv, BatchNorm with statistics that are not trivial, ReLU, pool, linear; on (1, 6, 6) images, 3 classes."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+    )
+    with torch.no_grad():
+        net(torch.randn(64, 1, 6, 6))
+    return net
+
+
+@pytest.fixture
+def small_data() -> Batches:
+    """37 images of (1, 6, 6) in 3 classes."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(37, 1, 6, 6, generator=generator)
+    targets = torch.randint(0, 3, (37,), generator=generator)
+    return Batches(inputs, targets, "small", "digest", "as it is")
