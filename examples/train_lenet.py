@@ -171,7 +171,7 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
     for run, color, marker in zip(runs, ("#0072b2", "#d55e00"), ("o", "s"), strict=False):
         epochs = [row["epoch"] for row in run.curve]
-        style = {"color": color, "marker": marker, "markersize": 3, "linewidth": 1.4}
+        style = {"color": color, "marker": marker, "markersize": 2.5, "linewidth": 1.2}
         label = f"{NAMES[run.norm]}, learning rate {run.learning_rate:g}"
         left.plot(epochs, [row["train_loss"] for row in run.curve], label=label, **style)
         right.plot(epochs, [100 * row["test_accuracy"] for row in run.curve], label=label, **style)
@@ -179,7 +179,7 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
         left.axhline(options.match_loss, color="0.4", linestyle=":", linewidth=1)
         left.annotate(
             f"goal {options.match_loss:g}", (1, options.match_loss), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom", color="0.3", fontsize=8, xytext=(-3, 2), textcoords="offset points",
+            ha="right", va="top", color="0.3", fontsize=8, xytext=(-3, -3), textcoords="offset points",
         )  # fmt: skip
     left.set(xlabel="epochs", ylabel="training loss (eval mode)", ylim=(0, None))
     right.set(xlabel="epochs", ylabel="test accuracy (%)", ylim=(0, 100))
