@@ -204,8 +204,11 @@ def plot(
         LandscapeError: If the kind, quantity or file type is unknown.
     """
     from landscape.analysis.geometry import measured_part
-    from landscape.rendering import FIGURES, render, save
+    from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering.matplotlib import render
 
+    if out is not None:
+        check_path(out)
     surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
     loaded = [measured_part(one if isinstance(one, Surface) else load(one)) for one in surfaces]
     if kind not in FIGURES.names():
