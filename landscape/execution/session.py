@@ -107,6 +107,8 @@ class _Session:
         """Evaluate the centre, then all that is not done."""
         for note in self._notes:
             self._progress.say(note)
+        if self._settings.out:
+            self._progress.say(f"the surface goes into {self._settings.out}, saved every few seconds")
         subspace = Subspace(space, directions)
         self._begun = time.monotonic()
         evaluator = self._evaluator(model, subspace, task)
