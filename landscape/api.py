@@ -26,7 +26,7 @@ def compute(
     split: str | Sequence[str] = "test",
     samples: str | int = "all",
     loss: Any = "cross-entropy",
-    metric: Sequence[Any] | None = None,
+    metric: Sequence[Any] = (),
     x: Range = "-1:1:51",
     y: Range | None = "-1:1:51",
     seed: int = 0,
@@ -58,7 +58,7 @@ def compute(
         split: Name of the split, or several.
         samples: `"all"`, a number N (a fixed random subset that does not depend on the seed) or `"first:N"`.
         loss: A spec, a torch criterion, or a function of (output, target) giving one number per example.
-        metric: More such functions; None for accuracy where the loss is a classification's.
+        metric: More such functions or specs; accuracy is on where the loss is a classification's.
         x: Coordinates along the first direction, in multiples of it: `"-1:1:51"` or `(-1, 1, 51)`.
         y: The same along the second; None or `"none"` for a line.
         seed: Seed of the random directions.
@@ -111,7 +111,7 @@ def compute(
         inputs = from_objects(model, data, splits, str(samples))
     settings = Settings(
         loss=loss,
-        metrics=metric,
+        metrics=tuple(metric),
         directions=str(directions),
         normalize=normalize,
         perturb=perturb,

@@ -139,7 +139,6 @@ def compute(**options: Any) -> None:
 
     out = options.pop("out") or f"{Path(options['ckpt']).stem}.h5"
     options["batch_size"] = _batch_size(options["batch_size"])
-    options["metric"] = options["metric"] or None
     command = shlex.join(["landscape", *sys.argv[1:]])
     surface = landscape.compute(**options, out=out, command=command)
     click.echo(summary(surface))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
-from landscape.evaluation.metrics import Quantity, loss_quantity, metric_quantity
+from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
+
+
+CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,13 @@ class Task:
                 _check_quantity(quantity, output, targets)
 
 
-def make_task(batches: Mapping[str, Batches], loss: object, metrics: object = None) -> Task:
+def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: Sequence[str | PerExample] = ()) -> Task:
     """Put a task together; accuracy is on where the loss is a classification's.
 
     Args:
         batches: The examples of each split.
         loss: A spec, a function or a torch criterion.
-        metrics: Specs or functions; None for accuracy where it makes sense.
+        metrics: More specs or functions.
 
     Returns:
         The task.
@@ -89,16 +92,16 @@ def make_task(batches: Mapping[str, Batches], loss: object, metrics: object = No
     Raises:
         LandscapeError: If two quantities have the same name.
     """
-    first = loss_quantity(loss)  # type: ignore[arg-type]
-    if metrics is None:
-        classes = all(not one.targets.is_floating_point() for one in batches.values())
-        known = first.spec.split("(")[0] in ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
-        metrics = ["accuracy"] if classes and known else []
-    quantities = (first, *(metric_quantity(metric) for metric in metrics))  # type: ignore[attr-defined]
-    names = [quantity.name for quantity in quantities]
+    first = loss_quantity(loss)
+    classes = all(not one.targets.is_floating_point() for one in batches.values())
+    classification = classes and first.spec.split("(")[0] in CLASSIFICATION
+    extra = [metric_quantity(metric) for metric in metrics]
+    if classification and "accuracy" not in (quantity.name for quantity in extra):
+        extra = [metric_quantity("accuracy"), *extra]
+    names = [first.name, *(quantity.name for quantity in extra)]
     if len(set(names)) < len(names):
         raise LandscapeError(f"two quantities share a name among {', '.join(names)}: rename one of the metrics")
-    return Task(batches, quantities)
+    return Task(batches, (first, *extra))
 
 
 def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:

@@ -37,7 +37,7 @@ class Settings:
     """What to compute and how, beyond the inputs and the grid; see `landscape.compute` for each."""
 
     loss: Any = "cross-entropy"
-    metrics: Any = None
+    metrics: tuple[Any, ...] = ()
     directions: str = "random"
     normalize: str = "filter"
     perturb: str = "weights"
