@@ -12,7 +12,6 @@ from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
 
-
 CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
 
 
