@@ -1,0 +1,113 @@
+"""A Scene as HTML: a page of its own, or a piece of one, that asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from pathlib import Path
+
+from landscape.rendering.layout import arrange
+from landscape.rendering.plotly import library, render
+from landscape.rendering.plotly_layout import FONT, PIXELS, encodable
+from landscape.rendering.scene import Scene
+
+NARROW = 720
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": [
+        *("select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"),
+        *("resetCameraLastSave3d", "orbitRotation", "tableRotation"),
+    ],
+    "toImageButtonOptions": {"scale": 2},
+}
+STYLE = """
+figure.scene{margin:0 auto}
+figure.scene figcaption{color:#57606a;font-size:.8rem;line-height:1.45;margin:.2rem .8rem 0}
+figure.scene img{max-width:100%;height:auto}
+"""
+
+
+_SCRIPT = """(function(){
+var place=document.getElementById(%name%), wide=%wide%, narrow=%narrow%, before=null;
+function space(){try{return !!document.createElement("canvas").getContext("webgl")}catch(e){return false}}
+function draw(){
+  var now=window.innerWidth<%limit%;
+  if(now===before){return}
+  before=now;
+  Plotly.react(place,wide.data,now?narrow:wide.layout,%config%);
+}
+if(typeof Plotly==="undefined"||(%space%&&!space())){
+  place.innerHTML=place.parentNode.querySelector("noscript").textContent;
+}else{draw();window.addEventListener("resize",draw)}
+})();"""
+
+
+def save(scene: Scene, path: str | Path) -> None:
+    """Draw a scene into one self-contained HTML file.
+
+    Args:
+        scene: The figure as data.
+        path: The file.
+    """
+    title = html.escape(scene.title or " and ".join(panel.title for panel in scene.panels if panel.title))
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>body{{margin:1rem auto;font-family:{FONT}}}\n{STYLE}</style>\n{script()}</head>\n"
+        f"<body>\n{fragment(scene)}\n</body></html>\n"
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def script() -> str:
+    """plotly.js as a script element, to stand once in a page, before the first fragment."""
+    return f"<script>{library()}</script>\n"
+
+
+def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
+    """Draw a scene as a figure element with its own script, for a page that holds `script()`.
+
+    On narrow screens the panels stand one above another. Where scripts or WebGL are missing, the picture
+    is shown instead.
+
+    Args:
+        scene: The figure as data.
+        name: The element's id, distinct within a page.
+        fallback: A PNG file's content, or nothing.
+
+    Returns:
+        HTML.
+    """
+    wide, narrow = (render(scene, stacked, caption=False) for stacked in (False, True))
+    picture = base64.b64encode(fallback).decode()
+    image = f'<img alt="{html.escape(_alternative(scene))}" src="data:image/png;base64,{picture}">' if fallback else ""
+    caption = "<br>".join(html.escape(encodable(line)) for line in scene.caption.splitlines())
+    needs_space = any(panel.kind == "3d" for panel in scene.panels)
+    values = {
+        "name": json.dumps(name),
+        "wide": _script_text(wide.to_json(engine="json")),
+        "narrow": _script_text(json.dumps(json.loads(narrow.to_json(engine="json"))["layout"])),
+        "config": json.dumps(CONFIG),
+        "limit": str(NARROW),
+        "space": json.dumps(needs_space),
+    }
+    text = _SCRIPT
+    for key, value in values.items():
+        text = text.replace(f"%{key}%", value)
+    width = round(arrange(scene).width * PIXELS)
+    return (
+        f'<figure class="scene" style="max-width:{width}px"><div id="{html.escape(name)}"></div>'
+        f"<noscript>{image}</noscript>\n<figcaption>{caption}</figcaption>\n<script>{text}</script></figure>"
+    )
+
+
+def _script_text(text: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _alternative(scene: Scene) -> str:
+    return encodable("; ".join(filter(None, [scene.title, *(panel.title for panel in scene.panels)])) or "figure")

@@ -1,0 +1,271 @@
+"""Draw a Scene with matplotlib: one figure object, no pyplot, no change to global settings."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib as library
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Polygon, Rectangle
+from matplotlib.path import Path as Outline
+from matplotlib.patheffects import withStroke
+
+from landscape.rendering import style
+from landscape.rendering.isolines import bands, isolines, labels, parted
+from landscape.rendering.layout import Box, Layout, arrange
+from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
+from landscape.rendering.scene import (
+    Band,
+    ColourBar,
+    Contour,
+    Hatch,
+    Heat,
+    Line,
+    Mark,
+    Note,
+    Panel,
+    Points,
+    Scene,
+    cell_edges,
+)
+
+
+def render(scene: Scene) -> Figure:
+    """Draw a scene.
+
+    Args:
+        scene: The figure as data.
+
+    Returns:
+        A figure with its own Agg canvas, unknown to pyplot.
+    """
+    layout = arrange(scene)
+    with _settings():
+        figure = Figure(figsize=(layout.width, layout.height))
+        FigureCanvasAgg(figure)
+        for panel, box in zip(scene.panels, layout.panels, strict=True):
+            (draw_in_space if panel.kind == "3d" else _flat)(figure, panel, box, layout)
+        if scene.bar is not None and layout.bar is not None:
+            _colour_bar(figure, scene.bar, layout.bar, layout)
+        _words(figure, scene, layout)
+    return figure
+
+
+def save(scene: Scene, path: str | Path) -> None:
+    """Draw a scene into a png, pdf or svg file; the same scene gives the same bytes.
+
+    Args:
+        scene: The figure as data.
+        path: The file; its suffix chooses the format.
+    """
+    path = Path(path)
+    path.write_bytes(encode(scene, path.suffix.lower().removeprefix(".")))
+
+
+def encode(scene: Scene, suffix: str = "png") -> bytes:
+    """Draw a scene in memory.
+
+    Args:
+        scene: The figure as data.
+        suffix: `png`, `pdf` or `svg`.
+
+    Returns:
+        The content of such a file.
+    """
+    undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    figure, buffer = render(scene), io.BytesIO()
+    with _settings(), warnings.catch_warnings():
+        # A letter that the font lacks (a checkpoint's name may hold any) is drawn as a box; that is no failure.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(buffer, format=suffix, dpi=style.RASTER_DPI, metadata=undated.get(suffix))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    settings: Any = {**style.MATPLOTLIB, "font.family": [_font()]}
+    with library.rc_context(settings):
+        yield
+
+
+@cache
+def _font() -> str:
+    """The first of the fonts that is installed; DejaVu Sans comes with matplotlib."""
+    installed = set(font_manager.get_font_names())
+    return next((name for name in style.FONTS if name in installed), "DejaVu Sans")
+
+
+def _words(figure: Figure, scene: Scene, layout: Layout) -> None:
+    """The titles and notes above the panels, the figure's title and its caption."""
+    for panel, box in zip(scene.panels, layout.panels, strict=True):
+        height = box.top + 0.07
+        for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
+            figure.text(
+                (box.left + box.width / 2) / layout.width,
+                height / layout.height,
+                note.text,
+                size=style.SMALL,
+                color=style.MUTED,
+                ha="center",
+            )
+            height += 0.19
+        figure.text(
+            (box.left + box.width / 2) / layout.width,
+            height / layout.height,
+            panel.title,
+            size=style.TITLE,
+            weight="bold",
+            ha="center",
+        )
+    if scene.title:
+        middle = (layout.panels[0].left + layout.panels[scene.columns - 1].right) / 2 / layout.width
+        top = 1 - 0.13 / layout.height
+        figure.text(middle, top, scene.title, size=style.TITLE, weight="bold", ha="center", va="top")
+    for index, line in enumerate(layout.caption):
+        height = (layout.caption_top - 0.15 * index) / layout.height
+        figure.text(0.25 / layout.width, height, line, size=style.SMALL, color=style.MUTED, va="top")
+
+
+def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+    axes = figure.add_axes(box.within(layout.width, layout.height))
+    margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
+    axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.tick_params(labelleft=bool(panel.y_label), labelbottom=bool(panel.x_label))
+    coordinate_ticks(axes, panel)
+    if panel.y_range is not None:
+        axes.set_ylim(panel.y_range)
+    elif panel.scale is not None:
+        _value_axis(axes, panel)
+    if panel.kind == "1d":
+        axes.grid(color=style.FAINT, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+    for mark in panel.marks:
+        _draw(axes, mark, panel)
+    if panel.legend:
+        axes.legend(loc="best", handlelength=1.8, borderaxespad=0.3)
+
+
+def _value_axis(axes: Axes, panel: Panel) -> None:
+    assert panel.scale is not None
+    scale = panel.scale
+    if scale.log:
+        axes.set_yscale("log")
+        margin = (scale.upper / scale.lower) ** 0.05
+        axes.set_ylim(scale.lower / margin, scale.upper * margin)
+    else:
+        margin = 0.05 * (scale.upper - scale.lower)
+        axes.set_ylim(scale.lower - margin, scale.upper + margin)
+    axes.set_yticks(scale.ticks, [scale.text(tick) for tick in scale.ticks])
+    axes.set_yticks([], minor=True)
+
+
+def _draw(axes: Axes, mark: Mark, panel: Panel) -> None:
+    match mark:
+        case Line():
+            colour = style.SERIES[mark.series % len(style.SERIES)]
+            dots: dict[str, Any] = {"marker": "o", "markersize": 2.6} if mark.dots else {}
+            dashes = (0, (4, 2)) if mark.dashed else "-"
+            axes.plot(mark.x, mark.y, color=colour, linewidth=1.5, linestyle=dashes, label=mark.label or None, **dots)
+        case Band():
+            colour = style.SERIES[mark.series % len(style.SERIES)]
+            floor = axes.get_ylim()[0]
+            lower = np.maximum(mark.lower, floor) if panel.scale and panel.scale.log else mark.lower
+            axes.fill_between(mark.x, lower, mark.upper, color=colour, alpha=0.18, linewidth=0)
+        case Heat():
+            _heat(axes, mark)
+        case Contour():
+            _contour(axes, mark, panel)
+        case Points():
+            axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
+        case Hatch():
+            _hatch(axes, mark, panel)
+
+
+def _heat(axes: Axes, mark: Heat) -> None:
+    """Cells in their band's colour, so that lone points are seen, and over them the bands between points."""
+    colours = style.colours(mark.scale.bands)
+    edges = mark.scale.position(mark.scale.boundaries)
+    if np.isnan(mark.values).any():
+        cells = np.searchsorted(edges[1:-1], mark.scale.position(mark.values).T, side="right")
+        shown = np.ma.masked_where(~np.isfinite(mark.values).T, cells)
+        corners = cell_edges(mark.x), cell_edges(mark.y)
+        map_ = ListedColormap(list(colours))
+        axes.pcolormesh(*corners, shown, cmap=map_, vmin=-0.5, vmax=len(colours) - 0.5, rasterized=True, zorder=1)
+    for colour, rings in zip(colours, bands(mark), strict=True):
+        if rings:
+            outline = Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings))
+            axes.add_patch(PathPatch(outline, fc=tuple(colour), lw=0, zorder=1.5))
+
+
+def _contour(axes: Axes, mark: Contour, panel: Panel) -> None:
+    lines = isolines(mark)
+    written = labels(panel, lines)
+    for line in lines:
+        ink = style.contrasting(style.colours(mark.scale.position(line.level)))
+        pieces = parted(line, written, panel, mark.scale.text(line.level)).pieces
+        axes.add_collection(LineCollection(pieces, colors=ink, linewidths=0.6, alpha=0.75, zorder=2))
+    for label in written:
+        ground = style.colours(mark.scale.position(label.level))
+        axes.text(
+            label.x,
+            label.y,
+            mark.scale.text(label.level),
+            size=style.TINY,
+            color=style.contrasting(ground),
+            rotation=label.angle,
+            rotation_mode="anchor",
+            transform_rotates_text=True,
+            ha="center",
+            va="center_baseline",
+            path_effects=[withStroke(linewidth=1.5, foreground=tuple(ground))],
+            zorder=3,
+            clip_on=True,
+        )
+
+
+def _hatch(axes: Axes, mark: Hatch, panel: Panel) -> None:
+    x = cell_edges(mark.x)
+    low, high = axes.get_ylim()
+    y = cell_edges(mark.y) if mark.y is not None else np.array([low, high])
+    mask = mark.mask if mark.y is not None else mark.mask[:, None]
+    for i, j in np.argwhere(mask):
+        size = x[i + 1] - x[i], y[j + 1] - y[j]
+        axes.add_patch(
+            Rectangle(
+                (x[i], y[j]), *size, facecolor=style.GROUND, edgecolor=style.MUTED, hatch="//////", lw=0, zorder=2.5
+            )
+        )
+
+
+def _colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) -> None:
+    axes = figure.add_axes(box.within(layout.width, layout.height))
+    scale = bar.scale
+    edges = scale.position(scale.boundaries) if bar.banded else np.linspace(0, 1, 257)
+    middles = (edges[1:] + edges[:-1]) / 2
+    for low, high, colour in zip(edges[:-1], edges[1:], style.colours(middles), strict=True):
+        axes.add_patch(Rectangle((0, low), 1, high - low, facecolor=tuple(colour), lw=0, antialiased=False))
+    if bar.clipped:
+        tip = [(0, 1), (0.5, 1 + 0.75 * box.width / box.height), (1, 1)]
+        colour = tuple(style.colours(np.array(1.0)))
+        axes.add_patch(Polygon(tip, facecolor=colour, edgecolor=style.INK, lw=0.7, clip_on=False, zorder=0))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.set_yticks(scale.position(scale.ticks), [scale.text(tick) for tick in scale.ticks])
+    axes.set_ylabel(bar.label)

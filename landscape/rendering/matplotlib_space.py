@@ -1,0 +1,115 @@
+"""The panels in space of a matplotlib figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # type: ignore[import-untyped]
+
+from landscape.analysis.scales import steps
+from landscape.rendering import style
+from landscape.rendering.isolines import isolines
+from landscape.rendering.layout import Box, Layout
+from landscape.rendering.relief import floor, relief
+from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
+
+VIEW = (30.0, -58.0)
+
+
+def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+    """Draw a panel in space.
+
+    Args:
+        figure: The figure to draw into.
+        panel: The panel.
+        box: Where it goes.
+        layout: The figure's layout.
+    """
+    axes: Any = figure.add_axes(box.within(layout.width, layout.height), projection="3d", computed_zorder=False)
+    assert panel.scale is not None
+    assert panel.y_range is not None
+    ground, top = floor(panel.scale), float(panel.scale.transform(panel.scale.upper))
+    axes.set(xlim=panel.x_range, ylim=panel.y_range, zlim=(ground, top))
+    axes.set_box_aspect((1, 1, 0.82), zoom=1.12)
+    axes.view_init(elev=VIEW[0], azim=VIEW[1])
+    axes.grid(visible=False)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((1, 1, 1, 1))
+        axis.pane.set_edgecolor(style.FAINT)
+        axis.line.set_color(style.MUTED)
+    axes.set_zticks(panel.scale.transform(panel.scale.ticks), [panel.scale.text(tick) for tick in panel.scale.ticks])
+    axes.tick_params(pad=0, labelsize=style.SMALL)
+    axes.set_xlabel(panel.x_label, size=style.SMALL, labelpad=0)
+    axes.set_ylabel(panel.y_label, size=style.SMALL, labelpad=0)
+    coordinate_ticks(axes, panel)
+    for mark in panel.marks:
+        _draw(axes, mark, ground)
+
+
+def _draw(axes: Any, mark: Mark, ground: float) -> None:
+    match mark:
+        case Contour():
+            for line in isolines(mark):
+                colour = tuple(style.colours(mark.scale.position(line.level)))
+                pieces = [np.column_stack([piece, np.full(len(piece), ground)]) for piece in line.pieces]
+                if pieces:
+                    axes.add_collection3d(Line3DCollection(pieces, colors=colour, linewidths=1.0, zorder=1))
+        case Mesh():
+            axes.add_collection3d(_surface(mark))
+        case Points():
+            height = np.full(len(mark.x), ground)
+            axes.scatter(
+                mark.x,
+                mark.y,
+                height,
+                s=70,
+                marker="*",
+                c=style.MARK,
+                edgecolors="white",
+                linewidths=0.8,
+                depthshade=False,
+                zorder=2,
+            )
+        case Hatch():
+            assert mark.y is not None
+            i, j = np.nonzero(mark.mask)
+            axes.scatter(
+                mark.x[i], mark.y[j], ground, s=9, marker="x", c=style.MUTED, linewidths=0.7, depthshade=False, zorder=2
+            )
+
+
+def _surface(mark: Mesh) -> Poly3DCollection:
+    """Surface and level lines in one collection, so that they hide each other where they should."""
+    built = relief(mark)
+    faces = np.column_stack([built.colours, np.ones(len(built.colours))])
+    strokes = np.tile([0.0, 0.0, 0.0, 0.38], (len(built.strokes), 1))
+    surface = Poly3DCollection(
+        np.concatenate([built.corners, built.strokes]),
+        facecolors=np.concatenate([faces, strokes]),
+        edgecolors=np.concatenate([faces, strokes]),
+        linewidths=np.repeat([0.3, 0.5], [len(faces), len(strokes)]),
+    )
+    # Tens of thousands of pieces: as vectors they would make a file of megabytes.
+    surface.set_rasterized(True)
+    surface.set_zorder(3)
+    return surface
+
+
+def coordinate_ticks(axes: Any, panel: Panel) -> None:
+    """Round ticks along the coordinates of a panel, of any kind.
+
+    Args:
+        axes: The axes.
+        panel: What they show.
+    """
+    ticks = steps(*panel.x_range, 5)
+    axes.set_xticks(ticks, [_number(tick) for tick in ticks])
+    if panel.y_range is not None:
+        ticks = steps(*panel.y_range, 5)
+        axes.set_yticks(ticks, [_number(tick) for tick in ticks])
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")

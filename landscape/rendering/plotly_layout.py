@@ -1,0 +1,237 @@
+"""Everything of a plotly figure that is not data, as plain dictionaries: axes, colour bar, titles, caption."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import numpy as np
+
+from landscape.analysis.scales import Scale, steps
+from landscape.rendering import style
+from landscape.rendering.layout import Box, Layout
+from landscape.rendering.relief import floor
+from landscape.rendering.scene import ColourBar, Note, Panel, Scene
+
+PIXELS = 104
+FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+_EYE = (0.95, -1.52, 0.98)
+
+
+def encodable(text: str) -> str:
+    """Text without the half letters that undecodable file names leave, which no file could hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def text(words: str) -> str:
+    """Text that plotly shows as it is: it would take tags for its own."""
+    return html.escape(encodable(words), quote=False)
+
+
+def page(scene: Scene, layout: Layout) -> dict[str, Any]:
+    """The parts of a plotly layout that belong to the whole figure.
+
+    Args:
+        scene: The figure as data.
+        layout: Where its parts go; its caption is shown.
+
+    Returns:
+        Settings of a plotly layout.
+    """
+    annotations = []
+    if scene.title:
+        top = 1 - 0.1 / layout.height
+        annotations.append(annotation(f"<b>{text(scene.title)}</b>", 0.5, top, style.TITLE, yanchor="top"))
+    if layout.caption:
+        annotations.append(
+            annotation(
+                "<br>".join(text(line) for line in layout.caption),
+                0.25 / layout.width,
+                layout.caption_top / layout.height,
+                style.SMALL,
+                yanchor="top",
+                xanchor="left",
+                align="left",
+                font_color=style.MUTED,
+            )
+        )
+    return {
+        "template": "none",
+        "height": round(layout.height * PIXELS),
+        "autosize": True,
+        "margin": dict.fromkeys("lrtb", 0),
+        "font": {"family": FONT, "size": style.TICK * 4 / 3, "color": style.INK},
+        "annotations": annotations,
+        "showlegend": any(panel.legend for panel in scene.panels),
+        "legend": _legend(layout),
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": style.FAINT, "activecolor": style.MUTED},
+        "hoverlabel": {"bgcolor": "white", "font": {"family": FONT, "color": style.INK}},
+    }
+
+
+def _legend(layout: Layout) -> dict[str, Any]:
+    box = layout.panels[0]
+    x, y = (box.left + box.width / 2) / layout.width, (box.top - 0.04) / layout.height
+    return {"x": x, "y": y, "xanchor": "center", "yanchor": "top", "bgcolor": "rgba(255,255,255,0.7)"}
+
+
+def annotation(words: str, x: float, y: float, size: float, **more: Any) -> dict[str, Any]:
+    """Text at a place of the figure.
+
+    Args:
+        words: The text, already escaped.
+        x: The place, as a fraction of the figure's width.
+        y: The place, as a fraction of the figure's height.
+        size: Size of the letters, in points.
+        more: Further settings of a plotly annotation, and `font_color`.
+
+    Returns:
+        A plotly annotation.
+    """
+    places = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
+    font = {"size": size * 4 / 3, "color": more.pop("font_color", style.INK)}
+    return {"text": words, "x": x, "y": y, "showarrow": False, "font": font, **places, **more}
+
+
+def title(panel: Panel, box: Box, layout: Layout) -> list[dict[str, Any]]:
+    """A panel's title and notes, as annotations."""
+    height = box.top + 0.03
+    middle = (box.left + box.width / 2) / layout.width
+    found = []
+    for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
+        found.append(annotation(text(note.text), middle, height / layout.height, style.SMALL, font_color=style.MUTED))
+        height += 0.19
+    if panel.title:
+        found.append(annotation(f"<b>{text(panel.title)}</b>", middle, height / layout.height, style.TITLE))
+    return found
+
+
+def colour_axis(bar: ColourBar, box: Box, layout: Layout) -> dict[str, Any]:
+    """The colour scale of positions between 0 and 1, with its bar.
+
+    Args:
+        bar: The colour bar.
+        box: Where it goes.
+        layout: The figure's layout.
+
+    Returns:
+        A plotly colour axis; its ticks bear the values.
+    """
+    left, bottom, width, height = box.within(layout.width, layout.height)
+    return {
+        "cmin": 0,
+        "cmax": 1,
+        "colorscale": _colour_scale(bar),
+        "colorbar": {
+            "x": left,
+            "xanchor": "left",
+            "y": bottom,
+            "yanchor": "bottom",
+            "len": height,
+            "thickness": width * layout.width * PIXELS,
+            "xpad": 0,
+            "ypad": 0,
+            "outlinewidth": 1,
+            "outlinecolor": style.INK,
+            "ticks": "outside",
+            "ticklen": 4,
+            "tickvals": bar.scale.position(bar.scale.ticks).tolist(),
+            "ticktext": [bar.scale.text(tick) for tick in bar.scale.ticks],
+            "title": {"text": text(bar.label), "side": "right", "font": {"size": style.LABEL * 4 / 3}},
+        },
+    }
+
+
+def _colour_scale(bar: ColourBar) -> list[list[Any]]:
+    if not bar.banded:
+        places = np.linspace(0, 1, 33)
+        return [[float(p), style.hexadecimal(c)] for p, c in zip(places, style.colours(places), strict=True)]
+    edges = bar.scale.position(bar.scale.boundaries)
+    codes = [style.hexadecimal(colour) for colour in style.colours(bar.scale.bands)]
+    pairs = zip(edges[:-1], edges[1:], codes, strict=True)
+    return [[float(edge), code] for low, high, code in pairs for edge in (low, high)]
+
+
+def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = False) -> dict[str, Any]:
+    """The axes of one panel.
+
+    Args:
+        panel: The panel.
+        box: Where it goes.
+        layout: The figure's layout.
+        suffix: What plotly appends to `xaxis`, `yaxis` and `scene` for this panel.
+        stacked: Whether panels stand one above another, so that each needs its own labels.
+
+    Returns:
+        Settings of a plotly layout.
+    """
+    left, bottom, width, height = box.within(layout.width, layout.height)
+    domains = {"x": [left, left + width], "y": [bottom, bottom + height]}
+    if panel.kind == "3d":
+        # Labels of axes in space are drawn inside their domain.
+        domains["y"][0] = max(0.0, (box.bottom - 0.42) / layout.height)
+        domains["x"][0] = max(0.0, (box.left - 0.28) / layout.width)
+        return {f"scene{suffix}": {"domain": domains, **_space_axes(panel)}}
+    margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
+    x = _plain(panel, panel.x_label) | {"domain": domains["x"], "anchor": f"y{suffix}"}
+    x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], "tickvals": steps(*panel.x_range, 5)}
+    y = _plain(panel, panel.y_label, stacked) | {"domain": domains["y"], "anchor": f"x{suffix}"}
+    if panel.y_range is None:
+        y |= _value_axis(panel.scale)
+    else:
+        y |= {"range": list(panel.y_range), "tickvals": steps(*panel.y_range, 5)}
+        spans = [high - low for low, high in (panel.x_range, panel.y_range)]
+        if math.isclose(box.height / box.width, spans[1] / spans[0], rel_tol=1e-6):
+            y |= {"scaleanchor": f"x{suffix}", "constrain": "domain"}
+            x |= {"constrain": "domain"}
+    return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
+
+
+def _plain(panel: Panel, label: str, stacked: bool = False) -> dict[str, Any]:
+    line = panel.kind == "1d"
+    return {
+        "ticks": "outside",
+        "ticklen": 4,
+        "showline": True,
+        "linecolor": style.INK,
+        "mirror": not line,
+        "showgrid": line,
+        "gridcolor": style.FAINT,
+        "zeroline": False,
+        "showticklabels": bool(label) or stacked,
+        "title": {"text": text(label), "font": {"size": style.LABEL * 4 / 3}, "standoff": 6},
+    }
+
+
+def _value_axis(scale: Scale | None) -> dict[str, Any]:
+    assert scale is not None
+    low, high = (float(end) for end in scale.transform([scale.lower, scale.upper]))
+    margin = 0.05 * (high - low)
+    return {
+        "type": "log" if scale.log else "linear",
+        "range": [low - margin, high + margin],
+        "tickvals": list(scale.ticks),
+        "ticktext": [scale.text(tick) for tick in scale.ticks],
+    }
+
+
+def _space_axes(panel: Panel) -> dict[str, Any]:
+    assert panel.scale is not None
+    assert panel.y_range is not None
+    small = {"size": style.SMALL * 4 / 3}
+    plain = {"showbackground": False, "gridcolor": style.FAINT, "zeroline": False, "showspikes": False}
+    plain |= {"linecolor": style.MUTED, "tickfont": small}
+    named = (("xaxis", panel.x_range, panel.x_label), ("yaxis", panel.y_range, panel.y_label))
+    flat = {
+        axis: {**plain, "range": list(ends), "tickvals": steps(*ends, 5), "title": {"text": text(label), "font": small}}
+        for axis, ends, label in named
+    }
+    heights = [floor(panel.scale), float(panel.scale.transform(panel.scale.upper))]
+    return {
+        **flat,
+        "zaxis": {**plain, **_value_axis(panel.scale), "range": heights, "title": {"text": ""}},
+        "aspectmode": "manual",
+        "aspectratio": {"x": 1, "y": 1, "z": 0.8},
+        "camera": {"eye": dict(zip("xyz", _EYE, strict=True)), "center": {"x": 0, "y": 0, "z": -0.15}},
+    }

@@ -1,0 +1,209 @@
+"""A figure as data: a Scene of panels of marks, which a renderer draws with one library.
+
+Everywhere, `values[i, j]` belongs to `(x[i], y[j])`; renderers transpose where their library wants `[y, x]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landscape.analysis.scales import Scale
+from landscape.types import FloatArray
+
+Kind = Literal["1d", "2d", "3d"]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A curve; it breaks where a value is not finite.
+
+    Attributes:
+        x: Coordinates, shape (n,).
+        y: Values, shape (n,).
+        label: Its name in the legend; empty for none.
+        series: Which of the distinct line colours it takes, from 0.
+        dashed: Whether it is dashed.
+        dots: Whether every point carries a dot.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    label: str = ""
+    series: int = 0
+    dashed: bool = False
+    dots: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """The area between two curves, in the colour of the line of the same series."""
+
+    x: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    series: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """Filled contour levels; where a value is NaN nothing is painted.
+
+    Attributes:
+        x: Coordinates along the first axis, shape (n,).
+        y: Coordinates along the second axis, shape (m,).
+        values: Values, shape (n, m).
+        scale: Range and levels.
+        label: Name of the quantity, shown when pointed at.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    values: FloatArray
+    scale: Scale
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """Lines at the levels of the scale: labelled in a flat panel, on the floor of a 3-D one."""
+
+    x: FloatArray
+    y: FloatArray
+    values: FloatArray
+    scale: Scale
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A surface in space, cut off above the scale; open where a value is NaN."""
+
+    x: FloatArray
+    y: FloatArray
+    values: FloatArray
+    scale: Scale
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Single places, such as the trained weights.
+
+    Attributes:
+        x: Coordinates, shape (n,).
+        y: In a 1-D panel values, otherwise coordinates; shape (n,).
+        label: What they are.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Hatch:
+    """Cells of the grid where the measured value is not finite.
+
+    Attributes:
+        x: Coordinates along the first axis, shape (n,).
+        y: Coordinates along the second axis, shape (m,); None in a 1-D panel.
+        mask: True where to hatch, shape (n, m) or (n,).
+    """
+
+    x: FloatArray
+    y: FloatArray | None
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A short line of text under the panel's title."""
+
+    text: str
+
+
+Mark = Line | Band | Heat | Contour | Mesh | Points | Hatch | Note
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair (or triple) of axes.
+
+    Attributes:
+        kind: `"1d"` (values over one coordinate), `"2d"` (seen from above) or `"3d"`.
+        marks: What is drawn, from back to front.
+        x_label: Label of the first axis.
+        y_label: Label of the second axis; empty where the panel to the left shows it.
+        title: Title above the panel.
+        x_range: Ends of the first axis.
+        y_range: Ends of the second axis; None in a 1-D panel, where the scale gives them.
+        scale: The scale of the values of a 1-D or 3-D panel.
+        legend: Whether the labels of the lines are listed.
+    """
+
+    kind: Kind
+    marks: tuple[Mark, ...]
+    x_label: str = ""
+    y_label: str = ""
+    title: str = ""
+    x_range: tuple[float, float] = (-1.0, 1.0)
+    y_range: tuple[float, float] | None = None
+    scale: Scale | None = None
+    legend: bool = False
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """The colour bar that all panels share.
+
+    Attributes:
+        scale: Range, levels and ticks.
+        label: Name of the quantity.
+        banded: Whether colours step at the levels.
+        clipped: Whether values lie above the scale: the bar then ends in a point.
+    """
+
+    scale: Scale
+    label: str
+    banded: bool = True
+    clipped: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole figure.
+
+    Attributes:
+        panels: The panels, row by row.
+        title: Title of the figure; may be empty.
+        caption: Small text under the figure; lines are wrapped by the renderer.
+        size: Width and height of one panel's box, in inches.
+        columns: Panels in a row.
+        bar: The colour bar, if any.
+    """
+
+    panels: tuple[Panel, ...]
+    title: str = ""
+    caption: str = ""
+    size: tuple[float, float] = (3.6, 3.6)
+    columns: int = 1
+    bar: ColourBar | None = None
+
+
+def cell_edges(coordinates: FloatArray) -> FloatArray:
+    """Edges of the cells around grid points: midway between neighbours, half a step beyond the ends.
+
+    Args:
+        coordinates: Strictly increasing, shape (n,).
+
+    Returns:
+        Edges, shape (n + 1,); a single point gets a cell of width 1.
+    """
+    if len(coordinates) == 1:
+        return np.array([coordinates[0] - 0.5, coordinates[0] + 0.5])
+    middles = (coordinates[1:] + coordinates[:-1]) / 2
+    first, last = 2 * coordinates[0] - middles[0], 2 * coordinates[-1] - middles[-1]
+    return np.asarray(np.concatenate([[first], middles, [last]]), dtype=np.float64)
