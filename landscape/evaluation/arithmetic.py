@@ -20,27 +20,50 @@ def strict_arithmetic(threads: int | None = None) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    before = (
-        torch.get_num_threads(),
-        torch.get_float32_matmul_precision(),
-        torch.backends.cudnn.allow_tf32,
-        torch.backends.cudnn.benchmark,
-        _flushes(),
-    )
+    threads_before, benchmark, flushes = torch.get_num_threads(), torch.backends.cudnn.benchmark, _flushes()
+    with _true_float32():
+        try:
+            if threads is not None:
+                torch.set_num_threads(threads)
+            torch.backends.cudnn.benchmark = False
+            torch.set_flush_denormal(True)
+            yield
+        finally:
+            torch.set_num_threads(threads_before)
+            torch.backends.cudnn.benchmark = benchmark
+            torch.set_flush_denormal(flushes)
+
+
+@contextmanager
+def _true_float32() -> Iterator[None]:
+    """Switch TF32 and bfloat16 products off.
+
+    Since torch 2.9 each kind of product has a switch of its own, and the older ones, which span several, cannot be
+    read any more once the caller has used a newer one.
+    """
+    backends = torch.backends
+    if not hasattr(backends.cudnn, "conv"):
+        older = torch.get_float32_matmul_precision(), backends.cudnn.allow_tf32
+        try:
+            torch.set_float32_matmul_precision("highest")
+            backends.cudnn.allow_tf32 = False
+            yield
+        finally:
+            torch.set_float32_matmul_precision(older[0])
+            backends.cudnn.allow_tf32 = older[1]
+        return
+    families = (backends.cuda, backends.cudnn, backends.mkldnn)
+    kinds = [
+        getattr(family, kind) for family in families for kind in ("matmul", "conv", "rnn") if hasattr(family, kind)
+    ]
+    before = [kind.fp32_precision for kind in kinds]
     try:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
-        torch.set_flush_denormal(True)
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
         yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.set_float32_matmul_precision(before[1])
-        torch.backends.cudnn.allow_tf32 = before[2]
-        torch.backends.cudnn.benchmark = before[3]
-        torch.set_flush_denormal(before[4])
+        for kind, value in zip(kinds, before, strict=True):
+            kind.fp32_precision = value
 
 
 def _flushes() -> bool:
