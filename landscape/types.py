@@ -26,12 +26,13 @@ class Axis:
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Check the coordinates.
+        """Check the coordinates, and keep them as plain numbers (NumPy's write themselves differently).
 
         Raises:
             LandscapeError: If they are empty, not finite or not strictly increasing.
         """
         values = np.asarray(self.values, dtype=np.float64)
+        object.__setattr__(self, "values", tuple(values.ravel().tolist()))
         if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
             raise LandscapeError(f"an axis needs finite, strictly increasing coordinates, not {self.values!r}")
 
@@ -94,11 +95,9 @@ class Axis:
 
     def __str__(self) -> str:
         """Text that `parse` reads back: `MIN:MAX:POINTS` where that gives these very coordinates."""
-        if len(self) > 1:
-            text = f"{self.values[0]!r}:{self.values[-1]!r}:{len(self)}"
-            if Axis.regular(self.values[0], self.values[-1], len(self)) == self:
-                return text.replace(".0:", ":")
-        return ",".join(repr(value) for value in self.values) + ("," if len(self) == 1 else "")
+        if Axis.regular(self.values[0], self.values[-1], len(self)) == self:
+            return f"{self.values[0]!r}:{self.values[-1]!r}:{len(self)}".replace(".0:", ":")
+        return ",".join(map(repr, self.values))
 
     def array(self) -> FloatArray:
         """The coordinates, shape (n,)."""
@@ -358,6 +357,10 @@ def axis_of(value: str | Sequence[float] | Axis) -> Axis:
         return value
     if isinstance(value, str):
         return Axis.parse(value)
-    if len(value) != 3 or int(value[2]) != value[2]:
+    try:
+        start, stop, number = (float(part) for part in value)
+    except (TypeError, ValueError):
+        start = stop = number = np.nan
+    if not number.is_integer():
         raise LandscapeError(f"a range is (MIN, MAX, POINTS), for example (-1, 1, 51), not {value!r}")
-    return Axis.regular(float(value[0]), float(value[1]), int(value[2]))
+    return Axis.regular(start, stop, int(number))
