@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ class Spec:
             kwargs = _keywords(text[position:])
             if kwargs is not None and position > 0:
                 return cls(text[:position].rstrip(), kwargs)
-        if Path(text).exists():
+        if os.path.exists(text):  # unlike Path.exists, False for text too long to be a name
             return cls(text)
         raise LandscapeError(
             f"cannot read the settings in {text!r}: write them as name=value with plain numbers, "
@@ -82,10 +83,11 @@ def _keywords(call: str) -> dict[str, Any] | None:
         node = ast.parse("f" + call, mode="eval").body
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
             return None
-        if any(keyword.arg is None for keyword in node.keywords):
+        names = [keyword.arg for keyword in node.keywords]
+        if None in names or len(set(names)) < len(names):
             return None
         return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # all that literal_eval is known to raise
         return None
 
 
