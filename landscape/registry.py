@@ -109,7 +109,7 @@ def load(path: str) -> Any:
     found: Any = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     for part in attribute.split("."):
         if not hasattr(found, part):
-            public = (name for name, value in vars(found).items() if name[0] != "_" and callable(value))
+            public = (name for name in dir(found) if name[0] != "_" and callable(getattr(found, name, None)))
             raise LandscapeError(f"{place} has no {attribute!r}; {nearest(attribute, public)}")
         found = getattr(found, part)
     return found
@@ -125,7 +125,7 @@ def _import_module(name: str) -> ModuleType:
                 "install it, or name a file 'path/to/file.py:name'"
             ) from error
         raise _failing(name) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failing(name) from error
 
 
@@ -142,7 +142,7 @@ def _import_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without its __main__ guard may exit
         del sys.modules[name]
         raise _failing(str(path)) from error
     finally:
