@@ -69,12 +69,17 @@ class Spec:
     def identity(self) -> str:
         """The spec as recorded in a Job: folders dropped, the content of a `file.py` hashed in."""
         head, colon, attribute = self.target.rpartition(":")
-        path = Path(head if colon else self.target)
-        name = self.target if not path.exists() else path.name + colon + (attribute if colon else "")
-        text = str(Spec(name, self.kwargs))
-        if path.suffix == ".py" and path.is_file():
-            text += "#" + hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        place = head if colon else self.target
+        name = _without_folder(place) + (colon + attribute if colon else "")
+        text = str(Spec(name, {key: _without_folder(value) for key, value in self.kwargs.items()}))
+        if place.endswith(".py") and os.path.isfile(place):
+            text += "#" + hashlib.sha256(Path(place).read_bytes()).hexdigest()[:12]
         return text
+
+
+def _without_folder(value: Any) -> Any:
+    """The last part of the path of something that exists; any other value as it is."""
+    return Path(value).name if isinstance(value, str) and os.path.exists(value) else value
 
 
 def _keywords(call: str) -> dict[str, Any] | None:
