@@ -9,7 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError, SurroundingsError
+from landscape.errors import LandscapeError
+from landscape.evaluation.memory import out_of_memory, too_little_memory
 from landscape.evaluation.sums import Sums
 from landscape.evaluation.task import Task
 from landscape.parameters import Subspace
@@ -111,21 +112,15 @@ class Evaluator:
         while True:
             try:
                 return compute()
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
                     raise
                 if self.batch_size <= 2:
-                    raise SurroundingsError(
-                        "the device is out of memory even with two examples at a time: free some, or use --device cpu"
-                    ) from error
+                    raise too_little_memory() from error
                 self.batch_size //= 2
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def check_determinism(evaluator: Evaluator, device: torch.device) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
+from landscape.evaluation.memory import out_of_memory, too_little_memory
 from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
 
 CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
@@ -106,9 +107,9 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
 def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
     try:
         output = model(inputs)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:
+        if out_of_memory(error):
+            raise too_little_memory() from error
         shape = tuple(inputs.shape[1:])
         raise LandscapeError(
             f"the model {type(model).__name__} cannot take the inputs of {name}, of shape {shape}: "
