@@ -55,9 +55,8 @@ class Task:
         """
         output = model(inputs)
         rows = [quantity.function(output, targets) for quantity in self.quantities]
-        stacked = torch.stack([row.to(rows[0].dtype) for row in rows])
         # MPS has no float64: there the few numbers per example are summed on the CPU.
-        return stacked.cpu().double() if stacked.device.type == "mps" else stacked.double()
+        return torch.stack([(row.cpu() if row.device.type == "mps" else row).double() for row in rows])
 
     def check(self, model: nn.Module) -> None:
         """Try the first examples of every split, so that what does not fit is said before the long computation.
