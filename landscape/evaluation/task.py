@@ -71,7 +71,7 @@ class Task:
         for split, batches in self.batches.items():
             inputs, targets = batches.inputs[:2], batches.targets[:2]
             output = _forward(model, inputs, batches.name)
-            if self.quantities[0].spec.split("(")[0] in ("cross-entropy", "softmax-mse"):
+            if _classifies(self.quantities[0]):
                 _check_labels(output, batches.targets, split)
             for quantity in self.quantities:
                 _check_quantity(quantity, output, targets)
@@ -101,6 +101,11 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
     if len(set(names)) < len(names):
         raise LandscapeError(f"two quantities share a name among {', '.join(names)}: rename one of the metrics")
     return Task(batches, (first, *extra))
+
+
+def _classifies(loss: Quantity) -> bool:
+    """Whether a loss is one whose targets are classes."""
+    return loss.spec.split("(")[0] in ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "NLLLoss", "cross_entropy")
 
 
 def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
