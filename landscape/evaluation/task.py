@@ -147,9 +147,9 @@ def _check_quantity(quantity: Quantity, output: Tensor, targets: Tensor) -> None
             f"{quantity.name} ({quantity.spec}) fails on outputs of shape {tuple(output.shape)} and targets of shape "
             f"{tuple(targets.shape)}, {targets.dtype}: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(values, Tensor) or values.shape != output.shape[:1]:
+    if not isinstance(values, Tensor) or values.shape != targets.shape[:1]:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise LandscapeError(
-            f"{quantity.name} ({quantity.spec}) must give one number per example, shape ({len(output)},), not {got}: "
+            f"{quantity.name} ({quantity.spec}) must give one number per example, shape ({len(targets)},), not {got}: "
             "return the unreduced values (reduction='none')"
         )
