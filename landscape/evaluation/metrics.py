@@ -148,7 +148,7 @@ def metric_quantity(metric: str | PerExample) -> Quantity:
     if isinstance(metric, str):
         name = Spec.parse(metric).target.rpartition(":")[2]
         return _quantity(name.replace("-", "_"), metric, METRICS)
-    return _quantity(_name(metric), metric, METRICS)
+    return _quantity(_name(metric).rpartition(".")[2], metric, METRICS)
 
 
 def _quantity(name: str, given: str | PerExample, registry: Registry) -> Quantity:

@@ -15,6 +15,8 @@ from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, me
 
 CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
 
+RESERVED = ("count", "loss_rise", "x", "y")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -89,7 +91,7 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
         The task.
 
     Raises:
-        LandscapeError: If two quantities have the same name.
+        LandscapeError: If two quantities have the same name, or one that the file uses for something else.
     """
     first = loss_quantity(loss)
     classes = all(not one.targets.is_floating_point() for one in batches.values())
@@ -98,8 +100,11 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
     if classification and "accuracy" not in (quantity.name for quantity in extra):
         extra = [metric_quantity("accuracy"), *extra]
     names = [first.name, *(quantity.name for quantity in extra)]
-    if len(set(names)) < len(names):
-        raise LandscapeError(f"two quantities share a name among {', '.join(names)}: rename one of the metrics")
+    if len({*names, *RESERVED}) < len(names) + len(RESERVED):
+        raise LandscapeError(
+            f"the quantities need different names, other than {', '.join(RESERVED)}, not {', '.join(names)}: "
+            "rename one of the metrics"
+        )
     return Task(batches, (first, *extra))
 
 
