@@ -189,14 +189,14 @@ def _panel(
     marks: Sequence[Mark],
     scale: Scale | None = None,
 ) -> Panel:
-    """One of several panels that share their ranges; in a row of flat ones, only the first names its second axis."""
+    """One of several panels that share their ranges; in a row of flat ones, only the first labels its second axis."""
     x_range, y_range = axis_ranges(surfaces)
-    first = kind == "3d" or index % MOST_COLUMNS == 0
     return Panel(
         kind=kind,
         marks=tuple(marks),
         x_label=axis_label(surfaces[index], 0, short=kind == "3d"),
-        y_label=axis_label(surfaces[index], 1, short=kind == "3d") if first else "",
+        y_label=axis_label(surfaces[index], 1, short=kind == "3d"),
+        inner_y=kind == "2d" and index % MOST_COLUMNS > 0,
         title=titles(surfaces)[index],
         x_range=x_range,
         y_range=y_range,

@@ -83,7 +83,7 @@ def arrange(scene: Scene, columns: int | None = None, size: tuple[float, float] 
     boxes: list[Box] = []
     level = bottom
     for row in reversed(rows):
-        level += BOTTOM if any(panel.x_label for panel in row) or row[0].kind == "3d" else ROW_GAP
+        level += ROW_GAP if scene.columns == columns and all(panel.inner_x for panel in row) else BOTTOM
         boxes = [Box(left, level, width, height) for left in lefts[: len(row)]] + boxes
         level += height + head(row)
     titled = bool(scene.title) or head(rows[0]) > 0
@@ -102,7 +102,7 @@ def head(row: tuple[Panel, ...]) -> float:
 def _lefts(rows: list[tuple[Panel, ...]], width: float) -> list[float]:
     lefts = [LEFT if rows[0][0].kind != "3d" else 0.3]
     for column in range(1, max(len(row) for row in rows)):
-        labelled = any(len(row) > column and row[column].y_label and row[column].kind != "3d" for row in rows)
+        labelled = any(len(row) > column and row[column].kind != "3d" and not row[column].inner_y for row in rows)
         lefts.append(lefts[-1] + width + (GAP_LABELLED if labelled else GAP))
     return lefts
 

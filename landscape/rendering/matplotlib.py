@@ -142,9 +142,9 @@ def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
     axes = figure.add_axes(box.within(layout.width, layout.height))
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
-    axes.set_xlabel(panel.x_label)
-    axes.set_ylabel(panel.y_label)
-    axes.tick_params(labelleft=bool(panel.y_label), labelbottom=bool(panel.x_label))
+    axes.set_xlabel("" if panel.inner_x else panel.x_label)
+    axes.set_ylabel("" if panel.inner_y else panel.y_label)
+    axes.tick_params(labelbottom=not panel.inner_x, labelleft=not panel.inner_y)
     coordinate_ticks(axes, panel)
     if panel.y_range is not None:
         axes.set_ylim(panel.y_range)

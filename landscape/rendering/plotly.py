@@ -14,7 +14,7 @@ from landscape.analysis.scales import Scale
 from landscape.rendering import style
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
-from landscape.rendering.plotly_layout import annotation, axes, colour_axis, page, text, title
+from landscape.rendering.plotly_layout import PIXELS, PIXELS_STACKED, annotation, axes, colour_axis, page, text, title
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import (
     Band,
@@ -54,7 +54,7 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
     """
     shown = scene if caption else dataclasses.replace(scene, caption="")
     layout = arrange(shown, 1, _narrow(scene)) if stacked else arrange(shown)
-    figure = go.Figure(layout=page(scene, layout))
+    figure = go.Figure(layout=page(scene, layout, PIXELS_STACKED if stacked else PIXELS))
     for number, (panel, box) in enumerate(zip(scene.panels, layout.panels, strict=True), start=1):
         suffix = str(number) if number > 1 else ""
         figure.update_layout(axes(panel, box, layout, suffix, stacked))

@@ -15,6 +15,7 @@ from landscape.rendering.relief import floor
 from landscape.rendering.scene import ColourBar, Note, Panel, Scene
 
 PIXELS = 104
+PIXELS_STACKED = 80
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 _EYE = (0.95, -1.52, 0.98)
 
@@ -29,12 +30,13 @@ def text(words: str) -> str:
     return html.escape(encodable(words), quote=False)
 
 
-def page(scene: Scene, layout: Layout) -> dict[str, Any]:
+def page(scene: Scene, layout: Layout, density: int = PIXELS) -> dict[str, Any]:
     """The parts of a plotly layout that belong to the whole figure.
 
     Args:
         scene: The figure as data.
         layout: Where its parts go; its caption is shown.
+        density: Pixels per inch.
 
     Returns:
         Settings of a plotly layout.
@@ -58,7 +60,7 @@ def page(scene: Scene, layout: Layout) -> dict[str, Any]:
         )
     return {
         "template": "none",
-        "height": round(layout.height * PIXELS),
+        "height": round(layout.height * density),
         "autosize": True,
         "margin": dict.fromkeys("lrtb", 0),
         "font": {"family": FONT, "size": style.TICK * 4 / 3, "color": style.INK},
@@ -174,9 +176,9 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
         domains["x"][0] = max(0.0, (box.left - 0.28) / layout.width)
         return {f"scene{suffix}": {"domain": domains, **_space_axes(panel)}}
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
-    x = _plain(panel, panel.x_label) | {"domain": domains["x"], "anchor": f"y{suffix}"}
+    x = _plain(panel, panel.x_label, stacked or not panel.inner_x) | {"domain": domains["x"], "anchor": f"y{suffix}"}
     x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], "tickvals": steps(*panel.x_range, 5)}
-    y = _plain(panel, panel.y_label, stacked) | {"domain": domains["y"], "anchor": f"x{suffix}"}
+    y = _plain(panel, panel.y_label, stacked or not panel.inner_y) | {"domain": domains["y"], "anchor": f"x{suffix}"}
     if panel.y_range is None:
         y |= _value_axis(panel.scale)
     else:
@@ -188,7 +190,7 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
     return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
 
 
-def _plain(panel: Panel, label: str, stacked: bool = False) -> dict[str, Any]:
+def _plain(panel: Panel, label: str, shown: bool) -> dict[str, Any]:
     line = panel.kind == "1d"
     return {
         "ticks": "outside",
@@ -199,8 +201,8 @@ def _plain(panel: Panel, label: str, stacked: bool = False) -> dict[str, Any]:
         "showgrid": line,
         "gridcolor": style.FAINT,
         "zeroline": False,
-        "showticklabels": bool(label) or stacked,
-        "title": {"text": text(label), "font": {"size": style.LABEL * 4 / 3}, "standoff": 6},
+        "showticklabels": shown,
+        "title": {"text": text(label) if shown else "", "font": {"size": style.LABEL * 4 / 3}, "standoff": 6},
     }
 
 

@@ -172,8 +172,8 @@ def _tidied(panels: Sequence[Panel], ways: int) -> tuple[Panel, ...]:
     return tuple(
         dataclasses.replace(
             panel,
-            x_label=panel.x_label if index >= len(panels) - ways else "",
-            y_label=panel.y_label if index % ways == 0 else "",
+            inner_x=index < len(panels) - ways,
+            inner_y=index % ways > 0,
             legend=index == 0 and any(isinstance(mark, Line) and mark.label for mark in panel.marks),
         )
         for index, panel in enumerate(panels)

@@ -136,7 +136,9 @@ class Panel:
         kind: `"1d"` (values over one coordinate), `"2d"` (seen from above) or `"3d"`.
         marks: What is drawn, from back to front.
         x_label: Label of the first axis.
-        y_label: Label of the second axis; empty where the panel to the left shows it.
+        y_label: Label of the second axis.
+        inner_x: Whether the panel below shows the labels of the first axis.
+        inner_y: Whether the panel to the left shows the labels of the second axis.
         title: Title above the panel.
         x_range: Ends of the first axis.
         y_range: Ends of the second axis; None in a 1-D panel, where the scale gives them.
@@ -148,6 +150,8 @@ class Panel:
     marks: tuple[Mark, ...]
     x_label: str = ""
     y_label: str = ""
+    inner_x: bool = False
+    inner_y: bool = False
     title: str = ""
     x_range: tuple[float, float] = (-1.0, 1.0)
     y_range: tuple[float, float] | None = None

@@ -1,0 +1,1 @@
+"""Reports: figures, numbers and words together on one page."""
