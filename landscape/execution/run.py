@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from landscape.errors import Interrupted, SurroundingsError
+from landscape.errors import Interrupted
 from landscape.evaluation import Sums
 from landscape.execution.plan import coarse_to_fine
 from landscape.execution.progress import Progress
@@ -44,7 +44,6 @@ def run(
 
     Raises:
         Interrupted: If Ctrl-C or SIGTERM arrives; the point at hand is finished and saved before.
-        SurroundingsError: If saving fails.
     """
     todo = results.remaining(coarse_to_fine(grid))
     done = grid.size - len(todo)
@@ -63,9 +62,7 @@ def run(
                     saved = time.monotonic()
                 if stop.requested and done < grid.size:
                     raise Interrupted(f"stopped with {done:,} of {grid.size:,} points done")
-        except SurroundingsError:
-            raise
-        except BaseException:
+        except BaseException:  # a save that failed is tried once more, and says why again
             save()
             raise
         finally:
