@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from landscape.errors import LandscapeError
-from landscape.storage import is_surface, load
+from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
 
 
@@ -51,8 +51,6 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
 
 
 def _refuse_foreign(path: Path) -> None:
-    """--overwrite is for our own files, broken ones included, and for nothing else."""
-    with path.open("rb") as file:
-        hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
-    if not is_surface(path) and not (hdf5 and path.suffix == ".h5"):
+    """--overwrite is for our own files, newer and broken ones included, and for nothing else."""
+    if not may_be_ours(path):
         raise LandscapeError(f"{path} is not a file of landscape's, so --overwrite leaves it alone: give another --out")

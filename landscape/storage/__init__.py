@@ -1,7 +1,15 @@
 """Files: surfaces and directions of ours, and those of the 2018 tool."""
 
 from landscape.storage.directions import read_named_directions, write_named_directions
-from landscape.storage.file import is_surface, load, save
+from landscape.storage.file import is_surface, load, may_be_ours, save
 from landscape.storage.opening import check_writable
 
-__all__ = ["check_writable", "is_surface", "load", "read_named_directions", "save", "write_named_directions"]
+__all__ = [
+    "check_writable",
+    "is_surface",
+    "load",
+    "may_be_ours",
+    "read_named_directions",
+    "save",
+    "write_named_directions",
+]

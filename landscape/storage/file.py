@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import landscape
 from landscape.errors import LandscapeError
 from landscape.storage.opening import opened, replacing
-from landscape.storage.schema import AXIS_LABELS, DIRECTION_NAMES, FORMAT, FORMAT_VERSION, TEXT
+from landscape.storage.schema import AXIS_LABELS, DIRECTION_NAMES, FORMAT, FORMAT_VERSION, SIGNATURE, TEXT
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
 
 UNITS = {"loss": "loss per example", "accuracy": "fraction", "count": "examples"}
@@ -74,6 +74,16 @@ def is_surface(path: str | Path) -> bool:
     except LandscapeError:
         return False
     return True
+
+
+def may_be_ours(path: str | Path) -> bool:
+    """Whether a file is a surface of any version, or an .h5 file too broken to tell."""
+    try:
+        with opened(path) as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except LandscapeError:
+        with Path(path).open("rb") as broken:
+            return Path(path).suffix == ".h5" and broken.read(len(SIGNATURE)) == SIGNATURE
 
 
 def _check_format(file: h5py.File, path: str | Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # how every HDF5 file begins
 FORMAT = "landscape"
 FORMAT_VERSION = 1
 DIRECTIONS_FORMAT = "landscape-directions"
