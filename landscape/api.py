@@ -52,8 +52,9 @@ def compute(
     Args:
         model: A network (`nn.Module`), left bit for bit as it was; or, with `ckpt`, a spec such as `"resnet20"`,
             or None to recognise it.
-        data: A Dataset, DataLoader or iterable of (input, target) batches, a mapping from splits to these, or a spec
-            such as `"cifar10(root='data')"`; None to take what the checkpoint says of itself.
+        data: A Dataset, DataLoader or iterable of (input, target) batches, a pair (inputs, targets) of arrays, a
+            mapping from splits to these, or a spec such as `"cifar10(root='data')"`; None to take what the checkpoint
+            says of itself.
         ckpt: A checkpoint file.
         split: Name of the split, or several.
         samples: `"all"`, a number N (a fixed random subset that does not depend on the seed) or `"first:N"`.

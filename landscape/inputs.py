@@ -120,7 +120,8 @@ def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[s
     """Load the examples of each split.
 
     Args:
-        data: Spec of the data, or a Dataset, DataLoader, iterable of batches, or a mapping from splits to these.
+        data: Spec of the data, or a Dataset, DataLoader, iterable of batches, pair (inputs, targets) of arrays, or a
+            mapping from splits to these.
         splits: Names of the splits.
         samples: Which examples of each.
 
@@ -138,6 +139,8 @@ def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[s
             source = data.get(split) if isinstance(data, Mapping) else data
             if source is None:
                 raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
+            if isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source):
+                source = [tuple(torch.as_tensor(part) for part in source)]
             loaded = source if isinstance(source, ImageSet | Batches) else materialise(source, split)
             loaded = loaded if samples == "all" else loaded.subset(samples)
         found[split] = loaded.batches() if isinstance(loaded, ImageSet) else loaded

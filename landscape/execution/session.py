@@ -117,6 +117,8 @@ class _Session:
         self._describe_centre(centre, time.monotonic() - self._begun)
         results = self._results(centre, task)
         records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
+        if len(directions) > 1:
+            self._progress.say(f"cosine between the two directions: {subspace.cosine:+.4f}")
         fixed = {"parameters": space.table(), "cosine": subspace.cosine, "gram": subspace.gram}
 
         def surface() -> Surface:
