@@ -62,7 +62,7 @@ def load(path: str | Path) -> Surface:
         _check_format(file, path)
         try:
             return _read(file, path)
-        except (KeyError, ValueError, TypeError, OSError) as error:
+        except (LandscapeError, LookupError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
             raise LandscapeError(f"{str(path)!r} is damaged ({error}): compute it again with --overwrite") from error
 
 
@@ -104,9 +104,9 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
     centre: dict[str, Mapping[str, float]] = {}
     for split in job.splits:
         group = file[split]
-        for name, dataset in group.items():
+        for name in dict.fromkeys(("loss", "count", *group)):
             if name not in grid.names:
-                quantities[f"{split}/{name}"] = dataset[()]
+                quantities[f"{split}/{name}"] = _values(group[name], grid)
         centre[split] = json.loads(group.attrs["centre"])
     records = (file[f"directions/{name}"] for name in DIRECTION_NAMES if f"directions/{name}" in file)
     return Surface(
@@ -121,6 +121,13 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
         provenance=json.loads(file.attrs["provenance"]),
         path=str(path),
     )
+
+
+def _values(dataset: h5py.Dataset, grid: Grid) -> NDArray[Any]:
+    if dataset.shape != grid.shape:
+        raise ValueError(f"{dataset.name} has shape {dataset.shape}, the grid {grid.shape}")
+    values: NDArray[Any] = dataset[()]
+    return values
 
 
 def _write_axes(file: h5py.File, grid: Grid) -> None:

@@ -34,11 +34,15 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        cut = "truncated" in str(error)
-        reason = "it is truncated: copy it again" if cut else f"it is not an HDF5 file ({str(error)[:80]})"
-        raise LandscapeError(f"cannot read {str(path)!r}: {reason}") from error
+        raise LandscapeError(f"cannot read {str(path)!r}: {_reason(error)}") from error
     with file:
         yield file
+
+
+def _reason(error: OSError) -> str:
+    if "truncated" in str(error):
+        return "it is truncated: copy it again"
+    return (os.strerror(error.errno) if error.errno else "it is not an HDF5 file") + f" ({str(error)[:80]})"
 
 
 def check_writable(path: str | Path) -> None:
