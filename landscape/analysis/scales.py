@@ -24,6 +24,7 @@ TICKS = 6
 FEWEST_IN_SURFACE = 4
 FEWEST_IN_BASIN = 2
 MOST_LEVELS = 100
+TINY = 1e-200
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MANTISSAS = (
     (1.0,),
@@ -164,8 +165,8 @@ def _range(pooled: FloatArray, log: bool | None, clip: float | None) -> tuple[fl
     if clip is not None and not (math.isfinite(clip) and clip > lower):
         raise LandscapeError(f"the clip must lie above the smallest value, {lower:.4g}, not at {clip:g}")
     upper = float(clip) if clip is not None else _robust_upper(pooled[pooled >= lower])
-    if upper - lower <= 1e-9 * max(abs(lower), abs(upper)):
-        margin = 0.05 * abs(lower) or 1.0
+    if upper - lower <= max(1e-9 * max(abs(lower), abs(upper)), TINY):
+        margin = max(0.05 * abs(lower), TINY) if lower else 1.0
         return lower - margin, lower + margin, bool(log)
     wide = lower > 0 and math.log10(upper) - math.log10(lower) > LOG_DECADES
     return lower, upper, wide if log is None else log

@@ -174,7 +174,7 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
         # Labels of axes in space are drawn inside their domain.
         domains["y"][0] = max(0.0, (box.bottom - 0.42) / layout.height)
         domains["x"][0] = max(0.0, (box.left - 0.28) / layout.width)
-        return {f"scene{suffix}": {"domain": domains, **_space_axes(panel)}}
+        return {f"scene{suffix}": {"domain": domains, **_space_axes(panel, 1.22 if stacked else 1.0)}}
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     x = _plain(panel, panel.x_label, stacked or not panel.inner_x) | {"domain": domains["x"], "anchor": f"y{suffix}"}
     x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], "tickvals": steps(*panel.x_range, 5)}
@@ -218,7 +218,7 @@ def _value_axis(scale: Scale | None) -> dict[str, Any]:
     }
 
 
-def _space_axes(panel: Panel) -> dict[str, Any]:
+def _space_axes(panel: Panel, distance: float) -> dict[str, Any]:
     assert panel.scale is not None
     assert panel.y_range is not None
     small = {"size": style.SMALL * 4 / 3}
@@ -235,5 +235,5 @@ def _space_axes(panel: Panel) -> dict[str, Any]:
         "zaxis": {**plain, **_value_axis(panel.scale), "range": heights, "title": {"text": ""}},
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.8},
-        "camera": {"eye": dict(zip("xyz", _EYE, strict=True)), "center": {"x": 0, "y": 0, "z": -0.15}},
+        "camera": {"eye": {axis: distance * place for axis, place in zip("xyz", _EYE, strict=True)}, "center": {"x": 0, "y": 0, "z": -0.15}},
     }

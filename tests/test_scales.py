@@ -1,0 +1,167 @@
+"""Scales: ranges, clips and levels."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from landscape.analysis.scales import choose_scale, steps
+from landscape.errors import LandscapeError
+
+BOWL = np.add.outer(np.linspace(-1, 1, 51) ** 2, np.linspace(-1, 1, 51) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        (np.geomspace(0.01, 100, 300), True),
+        (np.geomspace(0.3, 300, 300), True),
+        (np.linspace(0.4, 2.5, 300), False),
+        (np.linspace(0.0, 500, 300), False),
+        (np.linspace(-3.0, 4.0, 300), False),
+        (np.linspace(1e-9, 2e-9, 300), False),
+    ],
+)
+def test_log_only_where_positive_values_span_decades(values, log):
+    scale = choose_scale([values])
+    assert scale.log is log
+    assert (scale.lower, scale.upper) == pytest.approx((values.min(), values.max()))
+    assert 8 <= len(scale.levels) <= 24
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize("offset", [0.0, 0.37])
+def test_levels_follow_the_values_and_are_never_fixed(factor, offset):
+    scale = choose_scale([factor * (BOWL + offset)])
+    assert len(scale.levels) >= 8
+    assert all(scale.lower <= level <= scale.upper for level in scale.levels)
+    assert list(scale.levels) == sorted(set(scale.levels))
+
+
+def test_surfaces_compared_get_one_scale_with_levels_in_each():
+    low, high = 0.3 + 0.2 * BOWL, 0.3 + 3.0 * BOWL
+    scale = choose_scale([low, high])
+    assert (scale.lower, scale.upper) == pytest.approx((0.3, 6.3))
+    assert sum(low.min() < level < low.max() for level in scale.levels) >= 4
+
+
+def test_levels_stand_close_near_the_minimum_of_a_steep_bowl():
+    steep = 0.3 + 8 * BOWL**3 / 8
+    quarter = np.percentile(steep, 25)
+    assert sum(level < quarter for level in choose_scale([steep]).levels) >= 2
+
+
+def test_not_finite_values_do_not_count():
+    plain = choose_scale([BOWL])
+    with_gaps = np.append(BOWL.ravel(), [np.nan, np.inf, -np.inf])
+    assert choose_scale([with_gaps]) == plain
+    assert choose_scale([with_gaps, np.full(5, np.nan)]) == plain
+
+
+@pytest.mark.parametrize("values", [[], [np.full((3, 3), np.nan)], [np.array([np.inf])]])
+def test_nothing_finite_still_gives_a_scale(values):
+    scale = choose_scale(values)
+    assert scale.lower < scale.upper
+    assert np.isnan(scale.position(np.nan))
+
+
+@pytest.mark.parametrize("value", [0.0, 2.3, -1.5, 1e-12, 1e20])
+def test_a_constant_surface_lies_inside_its_scale(value):
+    scale = choose_scale([np.full((4, 4), value)])
+    assert scale.lower < value < scale.upper
+    assert scale.position(value) == pytest.approx(0.5)
+
+
+def test_a_few_spikes_are_clipped_and_nothing_else():
+    spiked = np.append(BOWL.ravel() + 0.5, [1e9, 1e12])
+    scale = choose_scale([spiked])
+    assert (spiked > scale.upper).sum() <= 0.02 * spiked.size + 1
+    assert scale.upper < 4
+    assert choose_scale([BOWL]).upper == BOWL.max()
+
+
+def test_heights_colours_and_bands_agree():
+    scale = choose_scale([np.geomspace(0.1, 1000, 100)])
+    assert scale.transform([0.1, 10, 1000, 1e5]) == pytest.approx([-1, 1, 3, 3])
+    assert scale.heights([1e5, 0.0]) == pytest.approx([5, -1])
+    assert scale.position([0.1, 10, 1000, 1e5]) == pytest.approx([0, 0.5, 1, 1])
+    assert len(scale.bands) == len(scale.boundaries) - 1
+    assert (np.diff(scale.bands) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "number", "log", "expected"),
+    [
+        (-1, 1, 5, False, (-1, -0.5, 0, 0.5, 1)),
+        (0, 0.7, 7, False, (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)),
+        (0.3, 300, 10, True, (0.5, 1, 2, 5, 10, 20, 50, 100, 200)),
+        (1e-8, 1e8, 6, True, (1e-6, 1e-3, 1, 1e3, 1e6)),
+        (5, 6, 5, True, (5, 5.25, 5.5, 5.75, 6)),
+    ],
+)
+def test_steps_are_round_and_exact(lower, upper, number, log, expected):
+    assert steps(lower, upper, number, log) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.5, "0.5"), (1.5, "1.5"), (200.0, "200"), (0.0, "0"), (1e-5, "1e-5"), (2e6, "2e6")]
+)
+def test_texts_of_round_values(value, text):
+    scale = choose_scale([np.geomspace(1e-6, 1e7, 50)])
+    assert scale.text(value) == text
+
+
+def test_texts_tell_neighbouring_levels_apart():
+    scale = choose_scale([np.linspace(0.37270, 0.37275, 200)])
+    texts = [scale.text(level) for level in scale.levels]
+    assert len(set(texts)) == len(texts)
+    assert [float(text) for text in texts] == pytest.approx(scale.levels, abs=1e-9)
+
+
+def test_what_is_asked_for_is_taken():
+    scale = choose_scale([BOWL + 1], log=True, clip=2.0, levels=[2.5, 1.5, 1.5, 1.2])
+    assert (scale.log, scale.upper, scale.levels) == (True, 2.0, (1.2, 1.5))
+    assert 4 <= len(choose_scale([BOWL], levels=5).levels) <= 7
+
+
+def test_a_forced_log_shows_what_is_not_positive_at_the_lower_end():
+    scale = choose_scale([np.array([-1.0, 0.0, 0.01, 10.0])], log=True)
+    assert scale.lower == 0.01
+    assert scale.position([-1.0, 0.0, 0.01]) == pytest.approx([0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clip": 0.1}, "the clip must lie above the smallest value, 1, not at 0.1"),
+        ({"clip": math.nan}, "the clip must lie above"),
+        ({"levels": []}, "levels must be finite numbers"),
+        ({"levels": [math.inf]}, "levels must be finite numbers"),
+        ({"levels": [50, 60]}, "none of the levels 50, 60 lies inside the values, 1 to 3"),
+        ({"levels": 1}, "the number of levels must be between 2 and 100, not 1"),
+    ],
+)
+def test_wrong_options_are_told_in_one_sentence(options, message):
+    with pytest.raises(LandscapeError, match=message):
+        choose_scale([BOWL + 1], **options)
+
+
+def test_a_log_of_nothing_positive_is_refused():
+    with pytest.raises(LandscapeError, match="a log scale needs positive values"):
+        choose_scale([-BOWL], log=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.floats(-1e30, 1e30) | st.sampled_from([math.nan, math.inf, -math.inf]), min_size=1, max_size=40),
+    st.sampled_from([None, False]),
+)
+def test_any_values_get_a_usable_scale(values, log):
+    scale = choose_scale([np.array(values)], log=log)
+    positions = scale.position(np.array([value for value in values if math.isfinite(value)]))
+    assert scale.lower < scale.upper
+    assert ((positions >= 0) & (positions <= 1)).all()
+    assert list(scale.boundaries) == sorted(set(scale.boundaries))
+    assert all(scale.lower <= value <= scale.upper for value in (*scale.levels, *scale.ticks))
