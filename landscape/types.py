@@ -206,8 +206,8 @@ class Job:
         return tuple(self.data_digest)
 
     def to_json(self) -> str:
-        """The job as JSON text with sorted keys."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """The job as JSON text; the splits keep their order, the first one being what is shown."""
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -226,8 +226,8 @@ class Job:
         return cls(**values)
 
     def fingerprint(self) -> str:
-        """The first 16 hexadecimal digits of the sha256 of the JSON."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """The first 16 hexadecimal digits of the sha256 of the JSON with sorted keys."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def differences(self, other: Job) -> list[str]:
         """Name the fields in which two jobs differ, with both values."""
