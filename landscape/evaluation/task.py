@@ -13,8 +13,7 @@ from landscape.errors import LandscapeError
 from landscape.evaluation.memory import out_of_memory, too_little_memory
 from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
 
-CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "cross_entropy")
-
+CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "NLLLoss", "cross_entropy")
 RESERVED = ("count", "loss_rise", "x", "y")
 
 
@@ -95,9 +94,8 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
     """
     first = loss_quantity(loss)
     classes = all(not one.targets.is_floating_point() for one in batches.values())
-    classification = classes and first.spec.split("(")[0] in CLASSIFICATION
     extra = [metric_quantity(metric) for metric in metrics]
-    if classification and "accuracy" not in (quantity.name for quantity in extra):
+    if classes and _classifies(first) and "accuracy" not in (quantity.name for quantity in extra):
         extra = [metric_quantity("accuracy"), *extra]
     names = [first.name, *(quantity.name for quantity in extra)]
     if len({*names, *RESERVED}) < len(names) + len(RESERVED):
@@ -110,7 +108,7 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
 
 def _classifies(loss: Quantity) -> bool:
     """Whether a loss is one whose targets are classes."""
-    return loss.spec.split("(")[0] in ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "NLLLoss", "cross_entropy")
+    return loss.spec.split("(")[0] in CLASSIFICATION
 
 
 def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
