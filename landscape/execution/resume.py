@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from landscape.errors import LandscapeError
 from landscape.storage import load, may_be_ours
@@ -48,6 +49,23 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
             "those versions, or replace the file with --overwrite"
         )
     return surface
+
+
+def changed_since(provenance: Mapping[str, Any], versions: Mapping[str, str], machine: str) -> str:
+    """What has changed since the file was begun and may change last bits.
+
+    Args:
+        provenance: That of the file; empty for a new one.
+        versions: Those of now.
+        machine: That of now.
+
+    Returns:
+        A sentence, or nothing.
+    """
+    then = {**provenance.get("versions", {}), "machine": provenance.get("machine", machine)}
+    now = {**versions, "machine": machine}
+    changed = [f"{name} {then[name]} then, {now[name]} now" for name in now if then.get(name, now[name]) != now[name]]
+    return f"not all is as when the file was begun ({'; '.join(changed)}): the last bits may differ" if changed else ""
 
 
 def _refuse_foreign(path: Path) -> None:

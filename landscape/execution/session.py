@@ -24,7 +24,7 @@ from landscape.evaluation import Evaluator, Sums, Task, check_determinism, make_
 from landscape.execution.device import batch_size_for, device_for
 from landscape.execution.progress import Progress
 from landscape.execution.results import Results
-from landscape.execution.resume import earlier_run
+from landscape.execution.resume import changed_since, earlier_run
 from landscape.execution.run import run
 from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace, Subspace, effective, preserved
@@ -141,6 +141,7 @@ class _Session:
         task = task.to(self._device, dtype_of(model))
         with torch.inference_mode():
             task.check(model)
+        self._note(changed_since(self._before, _versions(), _machine(self._device)))
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
