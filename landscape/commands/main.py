@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "landscape.commands.check:check",
     "info": "landscape.commands.info:info",
     "models": "landscape.commands.models:models",
+    "demo": "landscape.commands.demo:demo",
 }
 
 

@@ -1,0 +1,130 @@
+"""The main job on embedded inputs: LeNet on Fashion-MNIST with and without BatchNorm, from checkpoint to page."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscape.api import check, compute
+from landscape.rendering import FIGURES, save
+from landscape.rendering.captions import caption
+from landscape.reports.page import HOW_TO_READ, Figure, Table, write_page
+from landscape.types import Surface
+
+NETS = {"lenet_batch": "LeNet with BatchNorm", "lenet_none": "LeNet without normalization"}
+FIGURE_KINDS = {"2d": "Contours", "3d": "Surfaces", "1d": "Profiles along the axes"}
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demonstration made.
+
+    Attributes:
+        folder: Where it is.
+        surfaces: The two surfaces.
+        pictures: The figures.
+        page: The page that shows both side by side.
+        commands: The plain commands that do the same.
+    """
+
+    folder: Path
+    surfaces: tuple[Surface, ...]
+    pictures: tuple[Path, ...]
+    page: Path
+    commands: tuple[str, ...]
+
+
+def demonstrate(
+    folder: str | Path = "landscape-demo",
+    points: int = 25,
+    samples: str = "1000",
+    say: Callable[[str], None] = print,
+    progress: bool = True,
+) -> Demonstration:
+    """Compute the surfaces of the two embedded checkpoints, and draw them one by one and side by side.
+
+    Args:
+        folder: Where everything goes; runs in it that are not complete go on.
+        points: Points along each axis, over [-1, 1].
+        samples: How many of the 2,000 embedded test images.
+        say: Told what is being done.
+        progress: Whether the runs tell how far they are.
+
+    Returns:
+        What was made.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = f"-1:1:{points}"
+    commands, surfaces = [], []
+    for name, title in NETS.items():
+        checkpoint, out = _copied(name, folder), folder / f"{name}.h5"
+        say(f"{title}: {points} x {points} points, {samples} test images")
+        command = f"landscape compute --ckpt {checkpoint} --samples {samples} --x {grid} --y {grid} --out {out}"
+        surfaces.append(
+            compute(ckpt=checkpoint, samples=samples, x=grid, y=grid, out=out, command=command, progress=progress)
+        )
+        commands.append(command)
+    say("drawing")
+    pictures = [
+        _drawn([surface], kind, folder / f"{name}_{kind}.png")
+        for name, surface in zip(NETS, surfaces, strict=True)
+        for kind in ("2d", "3d")
+    ]
+    pictures += [_drawn(surfaces, kind, folder / f"lenet_pair_{kind}.png") for kind in ("2d", "3d")]
+    commands += [f"landscape plot {folder / name}.h5 --{kind}" for name in NETS for kind in ("2d", "3d")]
+    commands += [f"landscape check {folder / name}.h5" for name in NETS]
+    page = _page(folder / "index.html", surfaces, commands)
+    return Demonstration(folder, tuple(surfaces), tuple(pictures), page, tuple(commands))
+
+
+def _copied(name: str, folder: Path) -> Path:
+    """The embedded checkpoint, beside the results, so that the commands are short and can be taken on."""
+    target = folder / f"{name}.pt"
+    target.write_bytes((importlib.resources.files("landscape") / "assets" / target.name).read_bytes())
+    return target
+
+
+def _drawn(surfaces: Sequence[Surface], kind: str, path: Path) -> Path:
+    return save(FIGURES.get(kind)(surfaces), path)
+
+
+def _page(path: Path, surfaces: Sequence[Surface], commands: Sequence[str]) -> Path:
+    introduction = (
+        "LeNet on Fashion-MNIST with and without BatchNorm. Both networks were trained to the same training loss, each "
+        f"with its own learning rate.\n\n{HOW_TO_READ}"
+    )
+    return write_page(
+        path,
+        "The loss around two trained networks",
+        [Figure(heading, FIGURES.get(kind)(surfaces)) for kind, heading in FIGURE_KINDS.items()],
+        introduction,
+        _numbers(surfaces),
+        [
+            (title, finding)
+            for title, surface in zip(NETS.values(), surfaces, strict=True)
+            for finding in check(surface)
+        ],
+        commands,
+        [f"{title}: {caption(surface)}" for title, surface in zip(NETS.values(), surfaces, strict=True)],
+    )
+
+
+def _numbers(surfaces: Sequence[Surface]) -> Table:
+    columns = ("network", "test loss ± standard error", "accuracy", "images", "lowest and highest loss", "seconds")
+    rows = []
+    for title, surface in zip(NETS.values(), surfaces, strict=True):
+        centre, loss = surface.centre["test"], surface["test/loss"]
+        rows.append(
+            (
+                title,
+                f"{centre['loss']:.4f} ± {centre['loss_stderr']:.4f}",
+                f"{100 * centre['accuracy']:.2f} %",
+                f"{centre['count']:,.0f}",
+                f"{loss.min():.3g} to {loss.max():.3g}",
+                f"{surface.provenance['seconds']:.0f}",
+            )
+        )
+    return Table(columns, rows)
