@@ -256,8 +256,9 @@ def _colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) -> Non
     scale = bar.scale
     edges = scale.position(scale.boundaries) if bar.banded else np.linspace(0, 1, 257)
     middles = (edges[1:] + edges[:-1]) / 2
-    for low, high, colour in zip(edges[:-1], edges[1:], style.colours(middles), strict=True):
-        axes.add_patch(Rectangle((0, low), 1, high - low, facecolor=tuple(colour), lw=0, antialiased=False))
+    for low, colour in zip(edges[:-1], style.colours(middles), strict=True):
+        # Each reaches to the top and the next covers it: no seams in vector files.
+        axes.add_patch(Rectangle((0, low), 1, 1 - low, facecolor=tuple(colour), lw=0))
     if bar.clipped:
         tip = [(0, 1), (0.5, 1 + 0.75 * box.width / box.height), (1, 1)]
         colour = tuple(style.colours(np.array(1.0)))

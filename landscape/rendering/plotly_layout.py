@@ -235,5 +235,8 @@ def _space_axes(panel: Panel, distance: float) -> dict[str, Any]:
         "zaxis": {**plain, **_value_axis(panel.scale), "range": heights, "title": {"text": ""}},
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.8},
-        "camera": {"eye": {axis: distance * place for axis, place in zip("xyz", _EYE, strict=True)}, "center": {"x": 0, "y": 0, "z": -0.15}},
+        "camera": {
+            "eye": {axis: distance * place for axis, place in zip("xyz", _EYE, strict=True)},
+            "center": {"x": 0, "y": 0, "z": -0.15},
+        },
     }
