@@ -1,0 +1,303 @@
+"""The order of the points, the loop over them, signals and progress."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landscape.analysis.geometry import measured_part
+from landscape.errors import Interrupted
+from landscape.evaluation import Sums
+from landscape.execution import Results, Silent, coarse_to_fine, progress_on, run
+from landscape.execution.progress import Bar, Lines, duration
+from landscape.execution.signals import stop_request
+from landscape.types import Axis, Grid, Job, Surface
+
+axes = st.builds(
+    lambda number, start: Axis(tuple(float(start + i) for i in range(number))), st.integers(1, 12), st.integers(-12, 3)
+)
+grids = st.lists(axes, min_size=1, max_size=2).map(lambda found: Grid(tuple(found)))
+JOB = Job("a", "b", "c", "d", {"test": "e"}, "cross-entropy", "-1:1:3")
+
+
+def level(grid: Grid, index: int) -> int:
+    """The largest k such that 2^k divides the offsets from the point nearest to the centre along every axis."""
+    offsets = []
+    for axis, i in zip(grid.axes, np.unravel_index(index, grid.shape), strict=True):
+        offsets.append(int(i) - min(range(len(axis)), key=lambda j: abs(axis.values[j])))
+    return max(k for k in range(6) if all(offset % 2**k == 0 for offset in offsets))
+
+
+@given(grid=grids)
+def test_points_go_coarse_to_fine(grid):
+    """Every point once, the centre first, and whatever lattice a point is on, the coarser ones are done before."""
+    order = coarse_to_fine(grid).tolist()
+    assert sorted(order) == list(range(grid.size))
+    levels = [level(grid, index) for index in order]
+    assert levels == sorted(levels, reverse=True)
+    nearest = [min(axis.values, key=abs) for axis in grid.axes]
+    assert grid.point(order[0]) == tuple(nearest)
+    if grid.centre() is not None:
+        assert order[0] == grid.centre()
+
+
+def partly(grid: Grid, done: int) -> Surface:
+    """A surface on which so many points are done; the values are the flat indices."""
+    results = Results(grid, ["test"], ["loss"])
+    for index in coarse_to_fine(grid)[:done]:
+        results.record(index, {"test": {"loss": float(index), "count": 5}})
+    return Surface(grid, results.quantities(), JOB)
+
+
+@given(grid=grids, share=st.floats(0, 1))
+def test_the_measured_part_is_the_finest_lattice_that_is_done(grid, share):
+    surface = partly(grid, round(share * grid.size))
+    part = measured_part(surface)
+    if part is surface:
+        return
+    assert part.complete
+    assert min(part.grid.shape) >= 3
+    assert part.provenance["part_of"] == list(grid.shape)
+    for index in range(part.grid.size):
+        assert part["loss"].flat[index] == index_of(grid, part.grid.point(index))
+    steps = {int(b - a) for axis in part.grid.axes for a, b in zip(axis.values, axis.values[1:], strict=False)}
+    (step,) = steps
+    finer = [i for i in range(grid.size) if level(grid, i) >= np.log2(step) - 1]
+    assert step > 1
+    assert not surface.done().flat[finer].all()
+
+
+def index_of(grid: Grid, point) -> int:
+    indices = [axis.values.index(value) for axis, value in zip(grid.axes, point, strict=True)]
+    return int(np.ravel_multi_index(indices, grid.shape))
+
+
+def test_a_complete_surface_and_one_just_begun_are_left_whole():
+    grid = Grid((Axis.parse("-1:1:9"),))
+    for done in (0, 1, 9):
+        surface = partly(grid, done)
+        assert measured_part(surface) is surface
+    assert measured_part(partly(grid, 3)).grid.shape == (3,)
+
+
+class Evaluating:
+    """An evaluator whose loss is x + 10 y, and which may do something else at a call."""
+
+    def __init__(self, at: int = -1, act=lambda: None) -> None:
+        self.points, self.at, self.act = [], at, act
+
+    def __call__(self, point):
+        if len(self.points) == self.at:
+            self.act()
+        self.points.append(tuple(point))
+        loss = point[0] + 10 * sum(point[1:])
+        return {"test": Sums(2, {"loss": (2 * loss, 2 * loss**2), "loss_rise": (0.0, 0.0)})}
+
+
+class Saving:
+    """Counts the points that are done at every save."""
+
+    def __init__(self, results: Results, grid: Grid) -> None:
+        self.results, self.grid, self.done = results, grid, []
+
+    def __call__(self) -> None:
+        self.done.append(self.grid.size - len(self.results.remaining(coarse_to_fine(self.grid))))
+
+
+PLANE = Grid((Axis.parse("-1:1:5"), Axis.parse("0:1:3")))
+
+
+def started(grid=PLANE):
+    results = Results(grid, ["test"], ["loss", "loss_stderr", "loss_rise_stderr"])
+    return results, Saving(results, grid)
+
+
+def test_a_run_fills_every_point_coarse_to_fine():
+    evaluator, (results, save) = Evaluating(), started()
+    run(evaluator, PLANE, results, save, Silent())
+    assert evaluator.points == [PLANE.point(index) for index in coarse_to_fine(PLANE)]
+    x, y = (axis.array() for axis in PLANE.axes)
+    np.testing.assert_array_equal(results.quantities()["test/loss"], x[:, None] + 10 * y)
+    assert (results.quantities()["test/count"] == 2).all()
+    assert save.done == [1, 15]
+
+
+def test_points_that_are_done_are_left_alone():
+    evaluator, (results, save) = Evaluating(), started()
+    results.record(4, {"test": {"loss": float("nan"), "count": 2}})
+    run(evaluator, PLANE, results, save, Silent(), save_every=0.0)
+    assert PLANE.point(4) not in evaluator.points
+    assert np.isnan(results.quantities()["test/loss"].flat[4])
+    assert save.done == [*range(2, 16), 15]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_point_finish_and_saves(number):
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    evaluator, (results, save) = Evaluating(3, lambda: signal.raise_signal(number)), started()
+    with pytest.raises(Interrupted, match="stopped with 4 of 15 points done") as caught:
+        run(evaluator, PLANE, results, save, Silent())
+    assert caught.value.exit_code == 130
+    assert save.done == [1, 4]
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_second_signal_does_not_wait_for_the_point():
+    def twice():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+    evaluator, (results, save) = Evaluating(3, twice), started()
+    with pytest.raises(KeyboardInterrupt):
+        run(evaluator, PLANE, results, save, Silent())
+    assert save.done == [1, 3]
+
+
+def test_a_signal_at_the_last_point_is_no_interruption():
+    evaluator, (results, save) = Evaluating(14, lambda: signal.raise_signal(signal.SIGINT)), started()
+    run(evaluator, PLANE, results, save, Silent())
+    assert save.done == [1, 15]
+
+
+def test_a_signal_while_idle_is_nobodys():
+    with stop_request() as stop:
+        assert not stop.requested
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not stop.requested
+
+
+def test_outside_the_main_thread_no_signal_is_listened_to():
+    before, done = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        results, save = started()
+        run(Evaluating(), PLANE, results, save, Silent())
+        done.append(save.done[-1])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [15]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def fail():
+    raise ZeroDivisionError
+
+
+def test_an_error_in_the_model_saves_what_was_done():
+    evaluator, (results, save) = Evaluating(5, fail), started()
+    with pytest.raises(ZeroDivisionError):
+        run(evaluator, PLANE, results, save, Silent())
+    assert save.done == [1, 5]
+
+
+def test_results_take_over_an_earlier_run():
+    results, earlier = started()[0], partly(PLANE, 6)
+    results.take_over(earlier)
+    assert results.remaining(coarse_to_fine(PLANE)) == coarse_to_fine(PLANE)[6:].tolist()
+    results.record(0, {"test": {"loss": -1.0, "count": 5}})
+    assert earlier["loss"].flat[0] != -1.0
+    copies = results.quantities()
+    copies["test/loss"][:] = 0
+    assert results.quantities()["test/loss"].flat[0] == -1.0
+
+
+def test_a_point_is_done_when_all_its_splits_are():
+    results = Results(PLANE, ["test", "train"], ["loss"])
+    results.record(7, {"test": {"loss": 1.0, "count": 3}})
+    assert 7 in results.remaining(coarse_to_fine(PLANE))
+    results.record(7, {"train": {"loss": 1.0, "count": 3}})
+    assert 7 not in results.remaining(coarse_to_fine(PLANE))
+
+
+def clocked(progress, monkeypatch, seconds, points, done=0):
+    """Let points pass, so many seconds each."""
+    now = [0.0]
+    monkeypatch.setattr("landscape.execution.progress.time.monotonic", lambda: now[0])
+    progress.start(done, points)
+    for _ in range(points - done):
+        now[0] += seconds
+        progress.advance(seconds)
+    progress.stop()
+
+
+def test_plain_lines_estimate_and_count(monkeypatch):
+    stream = io.StringIO()
+    clocked(Lines(stream, every=5), monkeypatch, seconds=3, points=5)
+    assert stream.getvalue().splitlines() == [
+        "3 s a point, 4 to go: about 12 s",
+        "2 of 5 points, about 9 s left",
+        "4 of 5 points, about 3 s left",
+        "5 of 5 points in 15 s",
+    ]
+
+
+def test_lines_of_a_resumed_run_count_what_was_done(monkeypatch):
+    stream = io.StringIO()
+    clocked(Lines(stream, every=5), monkeypatch, seconds=60, points=2601, done=2598)
+    assert stream.getvalue().splitlines()[0] == "60 s a point, 2 to go: about 2 min"
+    assert stream.getvalue().splitlines()[-1] == "2,601 of 2,601 points in 3 min"
+
+
+class Terminal(io.StringIO):
+    """Claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_and_everything_else_lines():
+    assert isinstance(progress_on(Terminal()), Bar)
+    assert isinstance(progress_on(io.StringIO()), Lines)
+
+
+def test_the_bar_shows_counts_and_an_estimate(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    bar = progress_on(stream)
+    bar.say("a [note] is no markup")
+    bar.start(1, 4)
+    for _ in range(3):
+        bar.advance(0.5)
+    bar.stop()
+    text = stream.getvalue()
+    assert "a [note] is no markup" in text
+    assert "0.5 s a point: about 1 s" in text
+    assert "4/4" in text
+
+
+def test_a_bar_that_never_started_stops():
+    progress_on(Terminal()).stop()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (0.94, "0.9 s"),
+        (8, "8 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (5940, "99 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_are_said_as_a_person_does(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_silence_says_nothing(capsys):
+    progress = Silent()
+    progress.say("a")
+    progress.start(0, 1)
+    progress.advance(1.0)
+    progress.stop()
+    assert capsys.readouterr() == ("", "")
