@@ -1,0 +1,166 @@
+"""Each verdict on a surface made to deserve it, and on none that does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from surfaces import broken, surface
+
+from landscape.analysis.checks import check
+from landscape.types import Axis
+
+X = np.linspace(-1, 1, 9)
+
+
+def bowl(values=None, n=10_000, error=0.001, centre=None, provenance=None, **more):
+    """A bowl with small errors, of which nothing is to be said."""
+    values = 0.5 + 3 * (X[:, None] ** 2 + X**2) if values is None else np.asarray(values)
+    measured = {"loss": 0.5, "accuracy": 0.9, "accuracy_stderr": 0.003, "chance_accuracy": 0.1, "count": n}
+    accuracy = more.pop("accuracy", np.clip(0.9 - 0.1 * (values - 0.5), 0, 1))
+    made = surface(values, accuracy=accuracy, centre={"test": measured | (centre or {})}, **more)
+    quantities = {
+        **made.quantities,
+        "test/count": np.where(made["test/count"] > 0, n, 0),
+        "test/loss_rise_stderr": np.full(values.shape, error),
+    }
+    return dataclasses.replace(made, quantities=quantities, provenance={"cosine": 0.01, **(provenance or {})})
+
+
+def codes(judged):
+    return [finding.code for finding in check(judged)]
+
+
+LINE = 0.5 + 3 * X**2
+
+
+@pytest.mark.parametrize("good", [bowl(), bowl(LINE, provenance={"cosine": None})], ids=["plane", "line"])
+def test_nothing_is_said_of_a_good_surface(good):
+    (finding,) = check(good)
+    assert (finding.code, finding.level) == ("ALL-WELL", "ok")
+
+
+def dipped(depth, error):
+    values = LINE.copy()
+    values[5] = 0.5 - depth
+    return bowl(values, error=error)
+
+
+DESERVED = {
+    "INCOMPLETE": (
+        lambda: broken(bowl(), undone=[(0, 0), (3, 2)]),
+        "note",
+        "2 of 81 points of the test split are not computed yet",
+        {"missing": 2},
+    ),
+    "NON-FINITE": (
+        lambda: broken(bowl(), nan=[(0, 0)], inf=[(1, 1), (2, 2)]),
+        "warning",
+        "3 of 81 points have no finite test loss; they are hatched",
+        {"points": 3},
+    ),
+    "NON-FINITE-CENTRE": (
+        lambda: bowl(centre={"loss": float("nan")}),
+        "error",
+        "the test loss at the trained weights is not finite",
+        {},
+    ),
+    "CENTRE-NOT-MINIMUM": (
+        lambda: dipped(0.05, 0.01),
+        "warning",
+        r"the test loss at \(0\.25\) is 0\.05 \+- 0\.01 below that of the trained weights \(0\.5\)",
+        {"drop": pytest.approx(0.05), "stderr": 0.01},
+    ),
+    "RANGE-SMALL": (
+        lambda: bowl(0.5 + 0.01 * X**2, error=1e-6),
+        "warning",
+        "the test loss rises by 0.01 at most over the grid .* the range is too small to show a shape; try --x -2:2:9",
+        {"rise": pytest.approx(0.01)},
+    ),
+    "SATURATED": (
+        lambda: bowl(accuracy=np.where(np.arange(81).reshape(9, 9) < 50, 0.101, 0.9)),
+        "warning",
+        r"at 62% of the points the test accuracy is no better than chance: .* try --x -0\.5:0\.5:9",
+        {"share": pytest.approx(50 / 81)},
+    ),
+    "SAMPLING-ERROR": (
+        lambda: bowl(error=1.0, n=50),
+        "warning",
+        "at 100% of the points the standard error of the rise of the test loss exceeds the step .* with 50 examples",
+        {"share": 1.0, "examples": 50},
+    ),
+    "CENTRE-OFF-GRID": (
+        lambda: bowl(LINE[::2][:4] + 0.0, x=Axis.regular(-1, 1, 4)),
+        "note",
+        "the trained weights are not a point of the grid: use an odd number of points",
+        {},
+    ),
+    "STATED-ACCURACY": (
+        lambda: bowl(provenance={"stated": {"acc": 0.95}}),
+        "warning",
+        r"the checkpoint states acc 95\.00%, but 90\.00% \+- 0\.30% was measured on test: check the model",
+        {"stated": 0.95, "measured": 0.9},
+    ),
+    "NOT-ORTHOGONAL": (
+        lambda: bowl(provenance={"cosine": -0.4}),
+        "warning",
+        r"the cosine between the two directions is -0\.400: the axes are not near orthogonal",
+        {"cosine": -0.4},
+    ),
+}
+
+
+@pytest.mark.parametrize("code", DESERVED)
+def test_each_verdict_falls_where_it_is_deserved(code):
+    make, level, text, values = DESERVED[code]
+    (finding,) = check(make())
+    assert (finding.code, finding.level) == (code, level)
+    assert finding.values == values
+    assert re.search(text, finding.text)
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [
+        dipped(0.05, 0.04),
+        dipped(1e-8, 1e-12),
+        bowl(provenance={"stated": {"acc": 0.904}}),
+        bowl(provenance={"cosine": 0.099}),
+        bowl(accuracy=np.where(np.arange(81).reshape(9, 9) < 40, 0.1, 0.9)),
+    ],
+    ids=["within two errors", "rounding", "as stated", "nearly orthogonal", "half saturated"],
+)
+def test_what_is_within_the_noise_is_no_verdict(spared):
+    assert codes(spared) == ["ALL-WELL"]
+
+
+def test_a_surface_of_one_example_is_judged_without_errors():
+    assert codes(bowl(n=1, error=np.nan, accuracy=np.ones((9, 9)))) == ["ALL-WELL"]
+
+
+def test_a_surface_with_nothing_done_is_incomplete_alone():
+    empty = broken(bowl(LINE), undone=[(i,) for i in range(9)])
+    assert codes(empty) == ["INCOMPLETE"]
+
+
+def test_a_surface_that_is_nowhere_finite():
+    assert codes(broken(bowl(LINE), nan=[(i,) for i in range(9)])) == ["NON-FINITE"]
+
+
+def test_without_accuracy_nothing_is_said_of_it():
+    plain = bowl(provenance={"stated": {"acc": 0.5}}, centre={"accuracy": np.nan, "accuracy_stderr": np.nan})
+    names = [name for name in plain.quantities if "accuracy" not in name]
+    assert codes(dataclasses.replace(plain, quantities={n: plain[n] for n in names})) == ["ALL-WELL"]
+
+
+def test_every_split_is_judged_and_named():
+    one = bowl(provenance={"stated": {"acc": 0.5}})
+    train = {name.replace("test/", "train/"): values for name, values in broken(one, nan=[(0, 0)]).quantities.items()}
+    job = dataclasses.replace(one.job, data_digest={"test": "1", "train": "2"})
+    centre = {**one.centre, "train": {**one.centre["test"], "accuracy": 0.7}}
+    both = dataclasses.replace(one, quantities={**one.quantities, **train}, job=job, centre=centre)
+    assert codes(both) == ["NON-FINITE", "STATED-ACCURACY"]
+    assert "no finite train loss" in check(both)[0].text
+    assert "measured on test" in check(both)[1].text
