@@ -100,16 +100,13 @@ def compute(
         raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
     if ckpt is None and data is None:
         raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
+    from landscape.evaluation import strict_arithmetic
     from landscape.execution import Silent, progress_on
     from landscape.execution.session import Settings, compute_surface
     from landscape.inputs import from_checkpoint, from_objects
 
     teller = progress_on(sys.stderr) if progress is True else Silent() if progress is False else progress
     splits = (split,) if isinstance(split, str) else tuple(split)
-    if ckpt is not None:
-        inputs = from_checkpoint(ckpt, model, data, splits, str(samples), trust=trust, key=weights)
-    else:
-        inputs = from_objects(model, data, splits, str(samples))
     settings = Settings(
         loss=loss,
         metrics=tuple(metric),
@@ -129,7 +126,13 @@ def compute(
         save_directions=save_directions,
         command=command,
     )
-    return compute_surface(inputs, grid, settings, teller)
+    # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
+    with strict_arithmetic():
+        if ckpt is not None:
+            inputs = from_checkpoint(ckpt, model, data, splits, str(samples), trust=trust, key=weights)
+        else:
+            inputs = from_objects(model, data, splits, str(samples))
+        return compute_surface(inputs, grid, settings, teller)
 
 
 def load(path: str | Path) -> Surface:

@@ -291,9 +291,8 @@ class Surface:
         for candidate in (name, f"{self.splits[0]}/{name}"):
             if candidate in self.quantities:
                 return self.quantities[candidate]
-        raise LandscapeError(
-            f"{self.path or 'this surface'} has no quantity {name!r}; {nearest(name, self.quantities)}"
-        )
+        known = self.quantities if "/" in name else {full.partition("/")[2] for full in self.quantities}
+        raise LandscapeError(f"{self.path or 'this surface'} has no quantity {name!r}; {nearest(name, known)}")
 
     def __iter__(self) -> Iterator[str]:
         """Names of the quantities."""

@@ -79,11 +79,26 @@ def test_an_unclipped_figure_does_not_speak_of_clips(figure):
 @pytest.mark.parametrize("figure", PLANES)
 def test_the_trained_weights_are_marked_only_inside_the_range(figure):
     inside = figure(valley())
-    assert len(marks(inside, Points)) == 1
+    stars = marks(inside, Points)
+    assert [mark.z is None for mark in stars] == [True, False][: len(stars)]
+    assert all((mark.x, mark.y) == (0, 0) for mark in stars)
+    assert len(stars) == (2 if figure is surface3d else 1)
     assert "star: trained weights" in inside.caption
     outside = figure(valley(x=Axis.regular(0.5, 1, 13)))
     assert not marks(outside, Points)
     assert "star" not in outside.caption
+
+
+def test_the_star_in_space_stands_at_the_loss_of_the_trained_weights():
+    surface = valley()
+    standing = marks(surface3d(surface), Points)[1]
+    assert standing.z.tolist() == [surface["loss"].flat[surface.grid.centre()]]
+
+
+def test_a_net_without_statistics_has_no_policy_for_them():
+    plain = dataclasses.replace(valley(), provenance={"statistics_layers": 0})
+    assert "no BatchNorm statistics" in caption(plain)
+    assert "lenet" not in caption([plain, plain])
 
 
 def test_the_caption_names_how_it_was_made():
@@ -154,7 +169,7 @@ def test_labels_of_quantities(quantity, label):
     [
         ({}, "α  (filter-normalised direction 1)"),
         ({"normalize": "none"}, "α  (random direction 1)"),
-        ({"directions": "to.h5"}, "α  (direction 1 of to.h5)"),
+        ({"directions": "to.h5"}, "α  (imported direction 1)"),
     ],
 )
 def test_labels_of_axes_say_their_unit(settings, label):

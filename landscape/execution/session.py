@@ -119,7 +119,12 @@ class _Session:
         records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
         if len(directions) > 1:
             self._progress.say(f"cosine between the two directions: {subspace.cosine:+.4f}")
-        fixed = {"parameters": space.table(), "cosine": subspace.cosine, "gram": subspace.gram}
+        fixed = {
+            "statistics_layers": statistics_layers(model),
+            "parameters": space.table(),
+            "cosine": subspace.cosine,
+            "gram": subspace.gram,
+        }
 
         def surface() -> Surface:
             return Surface(
@@ -231,6 +236,11 @@ PRECISIONS = {torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp1
 def dtype_of(model: nn.Module) -> torch.dtype:
     """The dtype of the model's first floating-point parameter."""
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
+def statistics_layers(model: nn.Module) -> int:
+    """How many layers keep running statistics."""
+    return sum(getattr(module, "running_mean", None) is not None for module in model.modules())
 
 
 def _placed(model: nn.Module, device: torch.device, parametrization: str) -> nn.Module:

@@ -105,7 +105,7 @@ def axis_label(surface: Surface, axis: int, short: bool = False) -> str:
     if short:
         pass
     elif job.directions != "random":
-        what += f" of {PurePath(job.directions).name}"
+        what = f"imported {what}"
     elif job.normalize == "none":
         what = f"random {what}"
     else:
@@ -164,7 +164,8 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     job = surface.job
     splits = dict.fromkeys(measured(surface, quantity).name.split("/")[0] for quantity in quantities)
     said = [f"{split} split, {_examples(surface, split)}" for split in splits]
-    said.append(f"BatchNorm statistics: {job.bn_stats}")
+    without = surface.provenance.get("statistics_layers") == 0
+    said.append("no BatchNorm statistics" if without else f"BatchNorm statistics: {job.bn_stats}")
     if job.directions != "random":
         said.append(f"directions: {PurePath(job.directions).name}")
     else:

@@ -97,6 +97,7 @@ def surface3d(
             *([Hatch(x, y, each.broken)] if each.broken.any() else []),
             *trained(surface),
             Mesh(x, y, each.finite, scale, quantity_label(each.name)),
+            *_standing(surface, each, scale),
             *centre_note(surface, each.name),
         ]
         panels.append(_panel("3d", surfaces, index, marks, scale))
@@ -150,6 +151,14 @@ def trained(surface: Surface) -> list[Mark]:
     """
     inside = all(axis.values[0] <= 0 <= axis.values[-1] for axis in surface.grid.axes)
     return [Points(np.zeros(1), np.zeros(1), "trained weights")] if inside else []
+
+
+def _standing(surface: Surface, data: Measured, scale: Scale) -> list[Mark]:
+    """The mark at the trained weights on the surface itself: that on the floor may be hidden by it."""
+    index = surface.grid.centre()
+    value = np.nan if index is None else data.finite.flat[index]
+    on_show = np.isfinite(value) and value <= scale.upper
+    return [Points(np.zeros(1), np.zeros(1), "trained weights", np.array([value]))] if on_show else []
 
 
 def centre_note(surface: Surface, name: str) -> list[Mark]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # type: ignore[import-untyped]
 
-from landscape.analysis.scales import steps
+from landscape.analysis.scales import Scale, steps
 from landscape.rendering import style
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import Box, Layout
@@ -45,10 +45,10 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> Non
     axes.set_ylabel(panel.y_label, size=style.SMALL, labelpad=0)
     coordinate_ticks(axes, panel)
     for mark in panel.marks:
-        _draw(axes, mark, ground)
+        _draw(axes, mark, ground, panel.scale)
 
 
-def _draw(axes: Any, mark: Mark, ground: float) -> None:
+def _draw(axes: Any, mark: Mark, ground: float, scale: Scale) -> None:
     match mark:
         case Contour():
             for line in isolines(mark):
@@ -59,7 +59,7 @@ def _draw(axes: Any, mark: Mark, ground: float) -> None:
         case Mesh():
             axes.add_collection3d(_surface(mark))
         case Points():
-            height = np.full(len(mark.x), ground)
+            height = np.full(len(mark.x), ground) if mark.z is None else scale.transform(mark.z)
             axes.scatter(
                 mark.x,
                 mark.y,
@@ -70,7 +70,7 @@ def _draw(axes: Any, mark: Mark, ground: float) -> None:
                 edgecolors="white",
                 linewidths=0.8,
                 depthshade=False,
-                zorder=2,
+                zorder=2 if mark.z is None else 4,
             )
         case Hatch():
             assert mark.y is not None

@@ -214,7 +214,8 @@ def _space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
         case Mesh():
             return [_surface(mark, place), _lines_in_space(mark, place)]
         case Points():
-            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, ground, place)]
+            height = ground if mark.z is None else mark.z
+            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place)]
         case Hatch():
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
@@ -229,13 +230,13 @@ def _raised(height: Any, scale: Scale) -> Any:
 
 
 def _words_in_space(
-    letter: str, size: int, colour: str, x: FloatArray, y: FloatArray, z: float, place: dict[str, str]
+    letter: str, size: int, colour: str, x: FloatArray, y: FloatArray, z: float | FloatArray, place: dict[str, str]
 ) -> go.Scatter3d:
     """A letter at every place: markers in space have no stars, and their crosses are blots."""
     return go.Scatter3d(
         x=x,
         y=y,
-        z=np.full(len(x), z),
+        z=np.broadcast_to(z, len(x)),
         mode="text",
         text=[letter] * len(x),
         textposition="middle center",

@@ -96,11 +96,13 @@ class Points:
         x: Coordinates, shape (n,).
         y: In a 1-D panel values, otherwise coordinates; shape (n,).
         label: What they are.
+        z: Values, shape (n,), at which they stand in a 3-D panel; None for its floor.
     """
 
     x: FloatArray
     y: FloatArray
     label: str = ""
+    z: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
