@@ -71,7 +71,9 @@ class Lines:
             self.say(f"{seconds:.2g} s a point, {left:,} to go: about {duration(seconds * left)}")
         elif now - self._last >= self._every or self._done == self._total:
             ahead = (now - self._begun) / self._fresh * (self._total - self._done)
-            eta = f", about {duration(ahead)} left" if self._done < self._total else f" in {duration(now - self._begun)}"
+            eta = (
+                f", about {duration(ahead)} left" if self._done < self._total else f" in {duration(now - self._begun)}"
+            )
             self.say(f"{self._done:,} of {self._total:,} points{eta}")
             self._last = now
 
