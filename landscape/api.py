@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from landscape.types import Axis, Finding, Grid, Surface, axis_of
 if TYPE_CHECKING:
     from landscape.execution import Progress
 
+RESERVED = ("x", "y", "directions", "trajectory", "curvature")
 Range = str | Sequence[float] | Axis
 
 
@@ -102,11 +104,12 @@ def compute(
         raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
     from landscape.evaluation import strict_arithmetic
     from landscape.execution import Silent, progress_on
-    from landscape.execution.session import Settings, compute_surface
+    from landscape.execution.preparation import Settings
+    from landscape.execution.session import compute_surface
     from landscape.inputs import from_checkpoint, from_objects
 
     teller = progress_on(sys.stderr) if progress is True else Silent() if progress is False else progress
-    splits = (split,) if isinstance(split, str) else tuple(split)
+    splits = _splits(split)
     settings = Settings(
         loss=loss,
         metrics=tuple(metric),
@@ -180,9 +183,14 @@ def check(surface: Surface | str | Path) -> list[Finding]:
     return judge(surface if isinstance(surface, Surface) else load(surface))
 
 
+def natural_kind(*surfaces: Surface) -> str:
+    """The kind of figure that suits the number of directions: `"1d"` as soon as one surface has a single one."""
+    return "1d" if any(len(one.grid.axes) == 1 for one in surfaces) else "2d"
+
+
 def plot(
     surface: Surface | str | Path | Sequence[Surface],
-    kind: str = "2d",
+    kind: str | None = None,
     *,
     out: str | Path | None = None,
     quantity: str = "loss",
@@ -194,7 +202,7 @@ def plot(
 
     Args:
         surface: The surface, its file, or several surfaces.
-        kind: `"1d"`, `"2d"` or `"3d"`.
+        kind: `"1d"`, `"2d"` or `"3d"`; None for what suits the number of directions.
         out: A .png, .pdf, .svg or .html file to write.
         quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the file.
         log: Whether the scale is logarithmic; None to choose by the values.
@@ -215,6 +223,7 @@ def plot(
         check_path(out)
     surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
     loaded = [measured_part(one if isinstance(one, Surface) else load(one)) for one in surfaces]
+    kind = kind or natural_kind(*loaded)
     if kind not in FIGURES.names():
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, FIGURES.names())}")
     scene = FIGURES.get(kind)(loaded, quantity=quantity, log=log, clip=clip, levels=levels)
@@ -222,6 +231,19 @@ def plot(
         return render(scene)
     save(scene, out)
     return Path(out)
+
+
+def _splits(split: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of splits become names of groups in the file, beside `x`, `y` and `directions`."""
+    splits = (split,) if isinstance(split, str) else tuple(split)
+    for name in splits:
+        if not re.fullmatch(r"[\w-]+", name) or name in RESERVED:
+            raise LandscapeError(
+                f"a split's name is letters, digits, - and _, and none of {', '.join(RESERVED)}, not {name!r}"
+            )
+    if not splits or len(set(splits)) < len(splits):
+        raise LandscapeError(f"give each split once, for example --split test, not {', '.join(splits) or 'none'}")
+    return splits
 
 
 def _grid(x: Range, y: Range | None) -> Grid:

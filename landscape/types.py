@@ -316,7 +316,7 @@ class Surface:
         """Whether every point of every split is done."""
         return all(bool(self.done(split).all()) for split in self.splits)
 
-    def plot(self, kind: str = "2d", **options: Any) -> Any:
+    def plot(self, kind: str | None = None, **options: Any) -> Any:
         """Draw the surface; the same as `landscape.plot(surface, kind, ...)`."""
         from landscape.registry import load
 

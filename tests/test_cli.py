@@ -289,3 +289,36 @@ def test_models_lists_the_names(run):
     assert all(
         name in out for name in ("resnet56", "lenet", "batch", "group", "fashion-mnist-mini", "torchvision:NAME")
     )
+
+
+def test_plot_takes_the_kind_that_suits_the_number_of_directions(folder, run):
+    run("compute", "--ckpt", "net.pt", "--x", "-1:1:5", "--y", "none")
+    assert run("plot", "net.h5")[1].strip() == "net_1d.png"
+    code, _, err = run("plot", "net.h5", "--3d")
+    assert code == 2
+    assert "draw it with --1d" in err
+
+
+@pytest.mark.parametrize(
+    ("split", "said"), [("x", "none of x, y"), ("a/b", "letters, digits"), ("", "letters, digits")]
+)
+def test_names_of_splits_that_the_file_cannot_hold_are_refused(folder, run, split, said):
+    code, _, err = run("compute", "--ckpt", "net.pt", "--split", split)
+    assert code == 2
+    assert said in err
+
+
+def test_another_file_in_the_place_of_the_directions_is_left_alone(folder, run):
+    Path("net.directions.h5").write_text("mine")
+    code, _, err = run("compute", "--ckpt", "net.pt", *SMALL, "--save-directions")
+    assert code == 2
+    assert "'net.directions.h5' would hold the directions, but it is another file" in err
+    assert Path("net.directions.h5").read_text() == "mine"
+
+
+def test_saved_directions_give_the_same_surface(folder, run):
+    run("compute", "--ckpt", "net.pt", *SMALL, "--save-directions")
+    run("compute", "--ckpt", "net.pt", *SMALL, "--directions", "net.directions.h5", "--out", "again.h5")
+    first, again = landscape.load("net.h5"), landscape.load("again.h5")
+    assert np.array_equal(first["test/loss"], again["test/loss"])
+    assert [one.digest for one in first.directions] == [one.digest for one in again.directions]

@@ -175,3 +175,10 @@ def test_files_without_directions_are_refused(tmp_path, small_net):
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(LandscapeError, match="not an HDF5 file"):
         read_directions(tmp_path / "text.h5", space, state)
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.0, "moves nothing"), (np.nan, "holds NaN or infinity in 0.weight")])
+def test_directions_that_are_none_are_refused(tmp_path, small_net, value, said):
+    reference_file(tmp_path / "d.h5", {"xdirection": [np.full(p.shape, value, "f4") for p in small_net.parameters()]})
+    with pytest.raises(LandscapeError, match=said):
+        read_directions(tmp_path / "d.h5", ParameterSpace(small_net), small_net.state_dict())

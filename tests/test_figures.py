@@ -258,3 +258,9 @@ def test_no_surface_and_no_such_quantity_are_told(figure):
         figure([])
     with pytest.raises(LandscapeError, match="has no quantity 'los'"):
         figure(valley(), "los")
+
+
+def test_the_caption_of_a_first_picture_says_that_the_run_is_unfinished():
+    whole = valley(x=Axis.regular(-1, 1, 9), y=Axis.regular(-1, 1, 5))
+    part = dataclasses.replace(whole, provenance={"part_of": [17, 9]})
+    assert "unfinished run: the 45 points of a coarser grid out of 153" in contour(part).caption

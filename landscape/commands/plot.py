@@ -9,8 +9,13 @@ import click
 
 @click.command(short_help="Draw a surface: contours, a profile or in 3D.")
 @click.argument("file", required=False, type=click.Path())
-@click.option("--1d", "kind", flag_value="1d", help="Profiles along the axes, with the error of the rise.")
-@click.option("--2d", "kind", flag_value="2d", default=True, help="Contours over filled levels (the default).")
+@click.option(
+    "--1d",
+    "kind",
+    flag_value="1d",
+    help="Profiles along the axes, with the error of the rise (the default for a line).",
+)
+@click.option("--2d", "kind", flag_value="2d", help="Contours over filled levels (the default for a plane).")
 @click.option("--3d", "kind", flag_value="3d", help="A lit surface over its contours.")
 @click.option(
     "-o",
@@ -48,16 +53,17 @@ def plot(
     landscape plot run.h5 --3d -o run.pdf
     landscape plot run.h5 --3d -o run.html
     """
-    from landscape.api import newest
+    from landscape.api import load, natural_kind, newest
     from landscape.api import plot as draw
 
     path = Path(file) if file else newest()
     if not file:
         click.echo(f"drawing {path}, the newest run here", err=True)
-    kind = kind or "2d"
+    surface = load(path)
+    kind = kind or natural_kind(surface)
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
     chosen = _levels(levels)
-    click.echo(draw(path, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen))
+    click.echo(draw(surface, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen))
 
 
 def _levels(text: str | None) -> int | list[float] | None:

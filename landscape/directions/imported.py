@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, listed
 from landscape.parameters import Direction, ParameterSpace, canonical
 from landscape.storage.directions import FloatTensor, read_named_directions
 from landscape.storage.reference import is_reference_directions, read_reference_directions
@@ -30,13 +30,17 @@ def read_directions(path: str | Path, space: ParameterSpace, state: Mapping[str,
     Raises:
         LandscapeError: If the file holds no directions, or they belong to another model.
     """
-    if not is_reference_directions(path):
-        named = read_named_directions(path)
-        return tuple(Direction(_tensors(tensors), f"{Path(path).name}:{name}") for name, tensors in named.items())
-    return tuple(
-        Direction(_by_position(path, name, arrays, space, state), f"{Path(path).name}:{name}")
-        for name, arrays in read_reference_directions(path).items()
-    )
+    if is_reference_directions(path):
+        lists = read_reference_directions(path).items()
+        named = {name: _by_position(path, name, arrays, space, state) for name, arrays in lists}
+    else:
+        named = {name: _tensors(tensors) for name, tensors in read_named_directions(path).items()}
+    for name, tensors in named.items():
+        if not tensors:
+            raise LandscapeError(f"{path}::{name} moves nothing: all its tensors are zero")
+        if bad := [key for key, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise LandscapeError(f"{path}::{name} holds NaN or infinity in {listed(bad)}: it is no direction")
+    return tuple(Direction(tensors, f"{Path(path).name}:{name}") for name, tensors in named.items())
 
 
 def _tensors(arrays: Mapping[str, FloatTensor]) -> dict[str, Tensor]:

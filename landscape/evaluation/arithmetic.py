@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def strict_arithmetic(threads: int | None = None) -> Iterator[None]:
-    """Compute in true float32, without TF32, autotuning or denormal numbers.
+    """Compute in true float32, without TF32, autocast, autotuning or denormal numbers.
 
     Real checkpoints hold denormal weights (dead channels under weight decay), which are up to 18 times slower on a CPU.
 
@@ -21,7 +21,7 @@ def strict_arithmetic(threads: int | None = None) -> Iterator[None]:
         Nothing.
     """
     threads_before, benchmark, flushes = torch.get_num_threads(), torch.backends.cudnn.benchmark, _flushes()
-    with _true_float32():
+    with _true_float32(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
         try:
             if threads is not None:
                 torch.set_num_threads(threads)

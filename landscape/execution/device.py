@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, SurroundingsError
 
 
 def device_for(name: str, model: nn.Module | None = None) -> torch.device:
@@ -41,6 +44,34 @@ def device_for(name: str, model: nn.Module | None = None) -> torch.device:
     if device.type == "mps" and not _mps():
         raise LandscapeError("--device mps was asked for, but there is no Metal GPU here: use --device cpu")
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
+
+
+@contextmanager
+def failures_of_the_device(device: torch.device) -> Iterator[None]:
+    """Turn a device that is lost or too small into one sentence.
+
+    Args:
+        device: What computes.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SurroundingsError: If its memory does not suffice for the model and the data, or it fails.
+        RuntimeError: What is not a failure of the device, as it was.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise SurroundingsError(
+            f"{device} has too little memory for the model and the data: take fewer with --samples, or use --device cpu"
+        ) from error
+    except RuntimeError as error:
+        if device.type == "cpu" or "CUDA error" not in str(error):
+            raise
+        raise SurroundingsError(
+            f"{device} failed ({str(error).splitlines()[0]}); what was saved stays, and the same command goes on"
+        ) from error
 
 
 def batch_size_for(device: torch.device) -> int:

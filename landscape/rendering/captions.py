@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -171,6 +172,8 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     else:
         normalised = "unnormalised" if job.normalize == "none" else f"{job.normalize}-normalised"
         said.append(f"{normalised} random directions, seed {job.seed}")
+    if whole := surface.provenance.get("part_of"):
+        said.append(f"unfinished run: the {surface.grid.size:,} points of a coarser grid out of {math.prod(whole):,}")
     said += [f"perturbed: {job.perturb}"] if job.perturb != "weights" else []
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
     said += [f"precision {job.precision}"] if job.precision != "fp32" else []

@@ -22,13 +22,28 @@ def write_named_directions(path: str | Path, directions: Mapping[str, Mapping[st
     Args:
         path: Where the file will be.
         directions: `first` and, in two dimensions, `second`, each a tensor per parameter name.
+
+    Raises:
+        LandscapeError: If a file that is not ours stands there.
     """
+    if Path(path).exists() and not _is_ours(path):
+        raise LandscapeError(
+            f"{str(path)!r} would hold the directions, but it is another file: move it, or give another --out"
+        )
     with replacing(path) as file:
         file.attrs.create("format", DIRECTIONS_FORMAT, dtype=TEXT)
         for group, tensors in directions.items():
             for name, tensor in tensors.items():
                 # A dot may stand in an HDF5 name, a slash may not: parameter names have dots only.
                 file.create_dataset(f"{group}/{name}", data=tensor, dtype=tensor.dtype)
+
+
+def _is_ours(path: str | Path) -> bool:
+    try:
+        with opened(path) as file:
+            return bool(file.attrs.get("format") == DIRECTIONS_FORMAT)
+    except LandscapeError:
+        return False
 
 
 def read_named_directions(path: str | Path) -> dict[str, dict[str, FloatTensor]]:
