@@ -3,10 +3,12 @@
 import argparse
 import collections
 import hashlib
+import io
 import json
 import os
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,7 @@ class Stateful(nn.Module):
 
     @torch.jit.export
     def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        print("it runs")  # noqa: T201 - how the test sees it
         self.weight = state[0]
         self.training = state[1]
 
@@ -295,11 +298,58 @@ def test_torchscript_gives_its_weights_alone(tmp_path):
     assert checkpoint.notes == ("the weights of a TorchScript archive; its code is not used",)
 
 
-def test_torchscript_that_runs_code_at_loading_needs_trust(tmp_path):
+def rewritten(path, change, *more, compression=zipfile.ZIP_STORED):
+    """The bytes of an archive with each source replaced by others, written by Python without its debug records."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w", compression) as target:
+        for name in (name for name in archive.namelist() if not name.endswith(".debug_pkl")):
+            for each in (change, *more) if name.endswith(".py") else [bytes]:
+                target.writestr(zipfile.ZipInfo(name), each(archive.read(name)), compression)
+    return copy.getvalue()
+
+
+def two_spaces(text):
+    return text.replace(b"def __setstate__", b"def  __setstate__")
+
+
+def renamed(text):
+    return text.replace(b"__setstate__", b"__setstata__")
+
+
+def renamed_for_python(path):
+    """Two archives in one file: torch follows the offset of the directory, zipfile takes the last directory."""
+    return rewritten(path, bytes)[:-22] + rewritten(path, renamed)
+
+
+DISGUISES = {
+    "none": (lambda path: path.read_bytes(), "runs code of its own while it is read .* add --trust"),
+    "two spaces": (lambda path: rewritten(path, two_spaces), "runs code of its own while it is read"),
+    "compressed": (
+        lambda path: rewritten(path, bytes, compression=zipfile.ZIP_DEFLATED),
+        "runs code of its own while it is read",
+    ),
+    "for python": (renamed_for_python, "runs code of its own while it is read"),
+    "duplicate": (lambda path: rewritten(path, bytes, renamed), "two entries of one name, which torch never writes"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_torchscript_that_runs_code_at_loading_is_refused_in_any_disguise(tmp_path, disguise, capfd):
+    write, message = DISGUISES[disguise]
     path = scripted(Stateful(), tmp_path / "m.pt")
-    with pytest.raises(LandscapeError, match=r"runs code of its own while it is read .* add --trust"):
+    path.write_bytes(write(path))
+    with pytest.raises(LandscapeError, match=message):
         read_checkpoint(path)
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("change", [bytes, two_spaces])
+def test_torchscript_that_is_trusted_runs_its_code(tmp_path, change, capfd):
+    path = scripted(Stateful(), tmp_path / "m.pt")
+    path.write_bytes(rewritten(path, change, compression=zipfile.ZIP_DEFLATED))
     assert set(read_checkpoint(path, trust=True).state) == {"weight"}
+    assert "it runs" in capfd.readouterr().out
 
 
 def test_an_export_archive_needs_trust(tmp_path):

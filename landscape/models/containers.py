@@ -188,10 +188,13 @@ def _read_safetensors(path: Path, words: str, trust: bool) -> Content:
 
 
 def _read_torchscript(path: Path, words: str, trust: bool) -> Content:
-    with zipfile.ZipFile(path) as archive:
-        code = [archive.read(name) for name in archive.namelist() if "/code/" in name and name.endswith(".py")]
+    # The reader that torch.jit loads with: zipfile can be made to see other entries than that.
+    reader = torch._C.PyTorchFileReader(str(path))
+    names = reader.get_all_records()
+    if len(set(names)) < len(names):
+        raise LandscapeError(f"{path} holds two entries of one name, which torch never writes; pass the original file")
     # The one function that loading an archive calls.
-    if not trust and any(b"def __setstate__" in text for text in code):
+    if not trust and any(b"__setstate__" in reader.get_record(name) for name in names):
         raise LandscapeError(
             f"{path} runs code of its own while it is read (__setstate__): "
             "if you trust where it comes from add --trust, or save its state dict"
