@@ -183,6 +183,15 @@ def test_accuracy_is_in_percent_in_the_picture_alone():
     assert contour(source, "accuracy").bar.label == "test accuracy (%)"
 
 
+@pytest.mark.parametrize("quantity", ["accuracy", "accuracy_stderr"])
+def test_the_star_of_a_profile_is_in_percent_where_the_line_is(quantity):
+    source = surface(np.linspace(-1, 1, 9) ** 2, centre={"test": {quantity: 0.25}})
+    source = dataclasses.replace(source, quantities={**source.quantities, f"test/{quantity}": np.full(9, 0.25)})
+    scene = profile(source, quantity)
+    ((line,), (star,)) = marks(scene, Line), marks(scene, Points)
+    assert star.y.tolist() == [line.y[4]] == [25.0]
+
+
 def test_the_centre_is_written_beside_the_figure():
     (note,) = marks(contour(valley()), Note)
     assert note == Note("trained weights: loss 0.5, accuracy 90.00 %")

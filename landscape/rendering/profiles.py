@@ -9,7 +9,7 @@ import numpy as np
 
 from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError
-from landscape.rendering.captions import Measured, axis_label, caption, measured, quantity_label, titles
+from landscape.rendering.captions import Measured, axis_label, caption, is_accuracy, measured, quantity_label, titles
 from landscape.rendering.figures import Levels, axis_ranges, centre_note, listed
 from landscape.rendering.scene import Band, Hatch, Line, Mark, Panel, Points, Scene
 from landscape.types import FloatArray, Grid, Surface
@@ -162,7 +162,7 @@ def _alone(values: FloatArray) -> bool:
 def _value_at_centre(line: Surface, name: str, data: Measured) -> float:
     split, _, quantity = name.partition("/")
     if quantity in line.centre.get(split, {}):
-        return line.centre[split][quantity] * (100.0 if quantity == "accuracy" else 1.0)
+        return line.centre[split][quantity] * (100.0 if is_accuracy(name) else 1.0)
     values = line.grid.axes[0].values
     return float(data.finite[values.index(0.0)]) if 0.0 in values else float("nan")
 
