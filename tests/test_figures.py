@@ -197,6 +197,18 @@ def test_the_centre_is_written_beside_the_figure():
     assert note == Note("trained weights: loss 0.5, accuracy 90.00 %")
 
 
+@pytest.mark.parametrize("figure", [*PLANES, profile])
+@pytest.mark.parametrize("plateau", [0.1, 0.01])
+def test_a_peak_of_the_accuracy_is_neither_clipped_nor_logarithmic(figure, plateau):
+    source = valley(31, 31)
+    accuracy = np.pad(np.full((3, 3), 0.92), 14, constant_values=plateau) + 0.001 * source["test/loss"]
+    source = dataclasses.replace(source, quantities={**source.quantities, "test/accuracy": accuracy})
+    scene = figure(source, "accuracy")
+    scale = scene.panels[0].scale or scene.bar.scale
+    assert (scale.log, scale.upper) == (False, pytest.approx(92, abs=0.1))
+    assert "clipped" not in scene.caption
+
+
 def test_a_line_breaks_at_gaps_and_hatches_them():
     source = broken(surface(np.linspace(1, 2, 9) ** 2), nan=[(2,)], undone=[(6,)])
     scene = profile(source)

@@ -82,6 +82,18 @@ def test_a_few_spikes_are_clipped_and_nothing_else():
     assert choose_scale([BOWL]).upper == BOWL.max()
 
 
+PEAK = np.pad(np.full((5, 5), 92.0), 23, constant_values=10.0) + BOWL / 2
+
+
+@pytest.mark.parametrize("values", [PEAK, np.geomspace(1.0, 70.0, 300)], ids=["peak", "decades"])
+def test_accuracies_are_shown_whole_and_linear_unless_asked_for(values):
+    assert choose_scale([values]) != choose_scale([values], bounded=True)
+    scale = choose_scale([values], bounded=True)
+    assert (scale.lower, scale.upper, scale.log) == (values.min(), values.max(), False)
+    asked = choose_scale([values], log=True, clip=50.0, bounded=True)
+    assert (asked.upper, asked.log) == (50.0, True)
+
+
 def test_heights_colours_and_bands_agree():
     scale = choose_scale([np.geomspace(0.1, 1000, 100)])
     assert scale.transform([0.1, 10, 1000, 1e5]) == pytest.approx([-1, 1, 3, 3])

@@ -119,6 +119,7 @@ def choose_scale(
     log: bool | None = None,
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
+    bounded: bool = False,
 ) -> Scale:
     """Choose one scale for the values of one or several surfaces together.
 
@@ -132,6 +133,8 @@ def choose_scale(
             then shown at the lower end.
         clip: The upper end; None decides by the values.
         levels: About how many levels, or the levels themselves; None gives about fourteen.
+        bounded: Whether the values have an upper bound, as accuracies do: then nothing stretches the range, and
+            what is not asked for is linear and not clipped.
 
     Returns:
         The scale.
@@ -144,7 +147,7 @@ def choose_scale(
     groups = [group for group in groups if group.size]
     if not groups:
         return Scale(0.0, 1.0, False, steps(0.0, 1.0, TICKS), steps(0.0, 1.0, TICKS))
-    lower, upper, log = _range(np.concatenate(groups), log, clip)
+    lower, upper, log = _range(np.concatenate(groups), log, clip, bounded)
     if isinstance(levels, int) or levels is None:
         number = LEVELS if levels is None else levels
         if not 2 <= number <= MOST_LEVELS:
@@ -157,18 +160,19 @@ def choose_scale(
     return Scale(lower, upper, log, chosen, steps(lower, upper, TICKS, log))
 
 
-def _range(pooled: FloatArray, log: bool | None, clip: float | None) -> tuple[float, float, bool]:
+def _range(pooled: FloatArray, log: bool | None, clip: float | None, bounded: bool) -> tuple[float, float, bool]:
     """The ends of the scale and whether it is logarithmic."""
     if log and not (pooled > 0).any():
         raise LandscapeError("a log scale needs positive values, and none of these is; ask for a linear one")
     lower = float(pooled[pooled > 0].min() if log else pooled.min())
     if clip is not None and not (math.isfinite(clip) and clip > lower):
         raise LandscapeError(f"the clip must lie above the smallest value, {lower:.4g}, not at {clip:g}")
-    upper = float(clip) if clip is not None else _robust_upper(pooled[pooled >= lower])
+    largest = float(pooled.max()) if bounded else _robust_upper(pooled[pooled >= lower])
+    upper = float(clip) if clip is not None else largest
     if upper - lower <= max(1e-9 * max(abs(lower), abs(upper)), TINY):
         margin = max(0.05 * abs(lower), TINY) if lower else 1.0
         return lower - margin, lower + margin, bool(log)
-    wide = lower > 0 and math.log10(upper) - math.log10(lower) > LOG_DECADES
+    wide = not bounded and lower > 0 and math.log10(upper) - math.log10(lower) > LOG_DECADES
     return lower, upper, wide if log is None else log
 
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError
-from landscape.rendering.captions import Measured, axis_label, caption, measured, plain, quantity_label, titles
+from landscape.rendering.captions import (
+    Measured,
+    axis_label,
+    caption,
+    is_accuracy,
+    measured,
+    plain,
+    quantity_label,
+    titles,
+)
 from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Kind, Mark, Mesh, Note, Panel, Points, Scene
 from landscape.types import Surface
 
@@ -41,7 +50,7 @@ def contour(
     """
     surfaces = _planes(surfaces, "2d")
     data = [measured(surface, quantity) for surface in surfaces]
-    scale = choose_scale([each.finite for each in data], log, clip, levels)
+    scale = choose_scale([each.finite for each in data], log, clip, levels, is_accuracy(data[0].name))
     panels = []
     for index, (surface, each) in enumerate(zip(surfaces, data, strict=True)):
         x, y = (axis.array() for axis in surface.grid.axes)
@@ -88,7 +97,7 @@ def surface3d(
     """
     surfaces = _planes(surfaces, "3d")
     data = [measured(surface, quantity) for surface in surfaces]
-    scale = choose_scale([each.finite for each in data], log, clip, levels)
+    scale = choose_scale([each.finite for each in data], log, clip, levels, is_accuracy(data[0].name))
     panels = []
     for index, (surface, each) in enumerate(zip(surfaces, data, strict=True)):
         x, y = (axis.array() for axis in surface.grid.axes)

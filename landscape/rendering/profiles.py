@@ -100,7 +100,7 @@ def _row_scale(
     lines = [(each, name) for group in cuts for each in group for name in names]
     values = [measured(each, name).finite for each, name in lines]
     values += [values[i] + _reach(each, name) for i, (each, name) in enumerate(lines) if _error(name) in each]
-    scale = choose_scale(values, log, clip, levels)
+    scale = choose_scale(values, log, clip, levels, is_accuracy(names[0]))
     return dataclasses.replace(scale, ticks=scale.levels if levels is not None else scale.ticks, levels=())
 
 
