@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from landscape.errors import LandscapeError, nearest
 from landscape.storage import is_surface
@@ -41,7 +41,7 @@ def compute(
     bn_stats: str = "frozen",
     precision: str = "fp32",
     device: str = "auto",
-    batch_size: int | None = None,
+    batch_size: int | Literal["auto"] = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
     trust: bool = False,
@@ -52,8 +52,8 @@ def compute(
     """Evaluate the loss of a trained network around its weights, on a grid spanned by one or two directions.
 
     Args:
-        model: A network (`nn.Module`), left bit for bit as it was; or, with `ckpt`, a spec such as `"resnet20"`,
-            or None to recognise it.
+        model: A network (`nn.Module`), left bit for bit as it was; or, with `ckpt`, a network of which a copy gets the
+            weights, a spec such as `"resnet20"`, or None to recognise it.
         data: A Dataset, DataLoader or iterable of (input, target) batches, a pair (inputs, targets) of arrays, a
             mapping from splits to these, or a spec such as `"cifar10(root='data')"`; None to take what the checkpoint
             says of itself.
@@ -74,7 +74,7 @@ def compute(
         bn_stats: Policy for BatchNorm's running statistics: `"frozen"`, those of the checkpoint at every point.
         precision: Arithmetic of the forward pass: `"fp32"`.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
-        batch_size: Examples at a time; None for one that suits the device, halved where memory runs out.
+        batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
         out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.
         overwrite: Whether to replace a file of another run.
         trust: Whether a checkpoint may run code when it is loaded.
@@ -98,6 +98,7 @@ def compute(
     """
     grid = _grid(x, y)
     _check_choices(normalize, bn_stats, precision, parametrization)
+    _check_numbers(seed, batch_size)
     if ckpt is None and (model is None or isinstance(model, str)):
         raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
     if ckpt is None and data is None:
@@ -123,7 +124,7 @@ def compute(
         bn_stats=bn_stats,
         precision=precision,
         device=device,
-        batch_size=batch_size,
+        batch_size=None if batch_size == "auto" else batch_size,
         out=None if out is None else Path(out),
         overwrite=overwrite,
         save_directions=save_directions,
@@ -132,7 +133,7 @@ def compute(
     # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
     with strict_arithmetic():
         if ckpt is not None:
-            inputs = from_checkpoint(ckpt, model, data, splits, str(samples), trust=trust, key=weights)
+            inputs = from_checkpoint(ckpt, model, data, splits, str(samples), loss=loss, trust=trust, key=weights)
         else:
             inputs = from_objects(model, data, splits, str(samples))
         return compute_surface(inputs, grid, settings, teller)
@@ -251,6 +252,13 @@ def _grid(x: Range, y: Range | None) -> Grid:
     if y is not None and y != "none":
         axes.append(axis_of(y))
     return Grid(tuple(axes))
+
+
+def _check_numbers(seed: Any, batch_size: Any) -> None:
+    if not isinstance(seed, int):
+        raise LandscapeError(f"the seed is a whole number, not {seed!r}")
+    if batch_size != "auto" and (not isinstance(batch_size, int) or batch_size < 1):
+        raise LandscapeError(f"the batch size is 'auto' or a positive whole number, not {batch_size!r}")
 
 
 def _check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from landscape.api import check, compute
 from landscape.rendering import FIGURES, save
 from landscape.rendering.captions import caption
 from landscape.reports.page import HOW_TO_READ, Figure, Table, write_page
+from landscape.storage import check_writable
 from landscape.types import Surface
 
 NETS = {"lenet_batch": "LeNet with BatchNorm", "lenet_none": "LeNet without normalization"}
@@ -40,6 +42,7 @@ def demonstrate(
     folder: str | Path = "landscape-demo",
     points: int = 25,
     samples: str = "1000",
+    overwrite: bool = False,
     say: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Demonstration:
@@ -49,6 +52,7 @@ def demonstrate(
         folder: Where everything goes; runs in it that are not complete go on.
         points: Points along each axis, over [-1, 1].
         samples: How many of the 2,000 embedded test images.
+        overwrite: Whether to replace runs with other settings.
         say: Told what is being done.
         progress: Whether the runs tell how far they are.
 
@@ -56,16 +60,25 @@ def demonstrate(
         What was made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "index.html")
     grid = f"-1:1:{points}"
     commands, surfaces = [], []
     for name, title in NETS.items():
         checkpoint, out = _copied(name, folder), folder / f"{name}.h5"
         say(f"{title}: {points} x {points} points, {samples} test images")
-        command = f"landscape compute --ckpt {checkpoint} --samples {samples} --x {grid} --y {grid} --out {out}"
-        surfaces.append(
-            compute(ckpt=checkpoint, samples=samples, x=grid, y=grid, out=out, command=command, progress=progress)
+        words = ("compute", "--ckpt", checkpoint, "--samples", samples, "--x", grid, "--y", grid, "--out", out)
+        command = _command(*words)
+        surface = compute(
+            ckpt=checkpoint,
+            samples=samples,
+            x=grid,
+            y=grid,
+            out=out,
+            overwrite=overwrite,
+            command=command,
+            progress=progress,
         )
+        surfaces.append(surface)
         commands.append(command)
     say("drawing")
     pictures = [
@@ -74,10 +87,14 @@ def demonstrate(
         for kind in ("2d", "3d")
     ]
     pictures += [_drawn(surfaces, kind, folder / f"lenet_pair_{kind}.png") for kind in ("2d", "3d")]
-    commands += [f"landscape plot {folder / name}.h5 --{kind}" for name in NETS for kind in ("2d", "3d")]
-    commands += [f"landscape check {folder / name}.h5" for name in NETS]
+    commands += [_command("plot", folder / f"{name}.h5", f"--{kind}") for name in NETS for kind in ("2d", "3d")]
+    commands += [_command("check", folder / f"{name}.h5") for name in NETS]
     page = _page(folder / "index.html", surfaces, commands)
     return Demonstration(folder, tuple(surfaces), tuple(pictures), page, tuple(commands))
+
+
+def _command(*words: object) -> str:
+    return shlex.join(["landscape", *map(str, words)])
 
 
 def _copied(name: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from torch import nn
 
 from landscape.data import DATASETS, Batches, ImageSet, load_data, materialise
 from landscape.errors import LandscapeError, listed
-from landscape.evaluation import make_task, strict_arithmetic
+from landscape.evaluation import Task, make_task, strict_arithmetic
+from landscape.evaluation.metrics import PerExample
 from landscape.models import MODELS, build_model
 from landscape.models.checkpoint import Checkpoint, load_weights, read_checkpoint
 from landscape.models.recognition import recognise
@@ -53,11 +55,12 @@ class Inputs:
 
 def from_checkpoint(
     path: str | Path,
-    model: str | None,
+    model: str | nn.Module | None,
     data: Any,
     splits: Sequence[str],
     samples: str,
     *,
+    loss: str | PerExample = "cross-entropy",
     trust: bool = False,
     key: str | None = None,
 ) -> Inputs:
@@ -65,10 +68,12 @@ def from_checkpoint(
 
     Args:
         path: The checkpoint.
-        model: Spec of the model; None to take what the checkpoint says of itself, or to recognise it.
+        model: Spec of the model, or a network of which a copy gets the weights; None to take what the checkpoint says
+            of itself, or to recognise it.
         data: Spec of the data, or a loader; None to take what the checkpoint says of itself.
         splits: Names of the splits.
         samples: Which examples of each.
+        loss: What is measured, where models have to be told apart by evaluating them.
         trust: Whether files that may run code may be loaded.
         key: Which weights of the file; None for the usual ones.
 
@@ -79,12 +84,12 @@ def from_checkpoint(
         LandscapeError: If something is missing, broken or does not fit; it says what to pass.
     """
     checkpoint = read_checkpoint(path, trust=trust, key=key)
-    specs = _model_specs(checkpoint, model)
-    data = data if data is not None else checkpoint.metadata.get("data")
+    candidates = _candidates(checkpoint, model, trust)
+    data = data if data is not None else _stated(checkpoint, "data", trust)
     if data is None:
-        raise LandscapeError(_data_wanted(checkpoint, specs))
+        raise LandscapeError(_data_wanted(checkpoint, candidates))
     batches, data_spec = load_batches(data, splits, samples)
-    network, spec, chosen = _fitting(checkpoint, specs, batches)
+    network, spec, chosen = _fitting(checkpoint, candidates, batches, loss)
     notes = (*checkpoint.notes, *chosen, *(note for one in batches.values() for note in one.notes))
     return Inputs(
         network,
@@ -113,7 +118,7 @@ def from_objects(model: nn.Module, data: Any, splits: Sequence[str], samples: st
     """
     batches, data_spec = load_batches(data, splits, samples)
     notes = dict.fromkeys(note for one in batches.values() for note in one.notes)
-    return Inputs(model, "object", _state_digest(model), "object", "", data_spec, batches, {}, tuple(notes))
+    return Inputs(model, "object", _state_digest(model), _object_spec(model), "", data_spec, batches, {}, tuple(notes))
 
 
 def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[str, Batches], str]:
@@ -129,8 +134,12 @@ def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[s
         The batches, and how the data are named in the job.
 
     Raises:
-        LandscapeError: If a split is missing.
+        LandscapeError: If a split is missing, or one source would have to serve several.
     """
+    if len(splits) > 1 and not isinstance(data, str | Spec | Mapping):
+        raise LandscapeError(
+            f"one loader cannot be the splits {', '.join(splits)}: give a mapping from splits to loaders"
+        )
     found = {}
     for split in splits:
         if isinstance(data, str | Spec):
@@ -149,14 +158,11 @@ def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[s
     return found, "object"
 
 
-def _model_specs(checkpoint: Checkpoint, model: str | None) -> list[str | nn.Module]:
-    """Candidates, the likeliest first."""
-    if model is not None:
-        return [model]
-    if checkpoint.module is not None:
-        return [checkpoint.module]
-    if "model" in checkpoint.metadata:
-        return [str(checkpoint.metadata["model"])]
+def _candidates(checkpoint: Checkpoint, model: str | nn.Module | None, trust: bool) -> list[str | nn.Module]:
+    """What the weights may belong to, the likeliest first."""
+    for given in (model, checkpoint.module, _stated(checkpoint, "model", trust)):
+        if given is not None:
+            return [given]
     specs = recognise(checkpoint.state)
     if specs:
         return list(specs)
@@ -167,8 +173,31 @@ def _model_specs(checkpoint: Checkpoint, model: str | None) -> list[str | nn.Mod
     )
 
 
-def _data_wanted(checkpoint: Checkpoint, specs: Sequence[str | nn.Module]) -> str:
-    model = f" (recognised as {specs[0]})" if isinstance(specs[0], str) else ""
+def _stated(checkpoint: Checkpoint, kind: str, trust: bool) -> str | None:
+    """What a checkpoint says of its model or data, as long as that cannot run code.
+
+    A spec with a colon is an import path: any function of any module, called with any arguments.
+
+    Raises:
+        LandscapeError: If it could, and the file is not trusted.
+    """
+    if kind not in checkpoint.metadata:
+        return None
+    text = str(checkpoint.metadata[kind])
+    spec = Spec.parse(text)
+    library = spec.target.split(":")[0] in ("torchvision", "timm") and kind == "model"
+    if not trust and (
+        (":" in spec.target and not library) or ":" in repr(dict(spec.kwargs).values()) or "download" in spec.kwargs
+    ):
+        raise LandscapeError(
+            f"{checkpoint.name} names {text!r} as its {kind}, which would run code or fetch files: pass "
+            f"--{kind} yourself, or --trust if you know where the file comes from"
+        )
+    return text
+
+
+def _data_wanted(checkpoint: Checkpoint, candidates: Sequence[str | nn.Module]) -> str:
+    model = f" (recognised as {candidates[0]})" if isinstance(candidates[0], str) else ""
     return (
         f"{checkpoint.name}{model} does not say which data it was trained for: pass them with --data, "
         f"one of {', '.join(DATASETS.names())}, a .npz file with images and labels, a folder of class folders, "
@@ -177,31 +206,40 @@ def _data_wanted(checkpoint: Checkpoint, specs: Sequence[str | nn.Module]) -> st
 
 
 def _fitting(
-    checkpoint: Checkpoint, specs: Sequence[str | nn.Module], batches: Mapping[str, Batches]
+    checkpoint: Checkpoint,
+    candidates: Sequence[str | nn.Module],
+    batches: Mapping[str, Batches],
+    loss: str | PerExample,
 ) -> tuple[nn.Module, str, tuple[str, ...]]:
     """Build the candidates and keep the one that the weights belong to."""
-    if isinstance(specs[0], nn.Module):
-        return specs[0], "pickled", (f"the model is the pickled {type(specs[0]).__name__}",)
+    if isinstance(only := candidates[0], nn.Module):
+        if only is checkpoint.module:
+            return only, "pickled", (f"the model is the pickled {type(only).__name__}",)
+        network = copy.deepcopy(only)
+        return network, _object_spec(network), tuple(load_weights(network, checkpoint))
     built: dict[str, tuple[nn.Module, list[str]]] = {}
-    for spec in specs:
+    for spec in candidates:
         network = build_model(str(spec))
         built[str(spec)] = network, load_weights(network, checkpoint)
     if len(built) == 1:
         (spec, (network, notes)), given = next(iter(built.items())), ""
     else:
-        spec, given = _by_evaluation(checkpoint, {name: one for name, (one, _) in built.items()}, batches)
+        spec, given = _by_evaluation(checkpoint, {name: one for name, (one, _) in built.items()}, batches, loss)
         network, notes = built[spec]
     identity = Spec.parse(spec).identity()
     return network, identity, (given or f"the model is {identity}", *notes)
 
 
 def _by_evaluation(
-    checkpoint: Checkpoint, candidates: Mapping[str, nn.Module], batches: Mapping[str, Batches]
+    checkpoint: Checkpoint, candidates: Mapping[str, nn.Module], batches: Mapping[str, Batches], loss: str | PerExample
 ) -> tuple[str, str]:
     """Names and shapes fit several models: evaluate each on a few hundred examples."""
     split, data = next(iter(batches.items()))
     few = data.subset(f"first:{min(TRIAL_EXAMPLES, len(data))}")
-    measured = {spec: _accuracy(network, few) for spec, network in candidates.items()}
+    task = make_task({split: few}, loss)
+    if "accuracy" not in task.names:
+        raise LandscapeError(f"the weights fit several models: pass --model, one of {', '.join(candidates)}")
+    measured = {spec: _accuracy(network, task, few) for spec, network in candidates.items()}
     table = ", ".join(f"{spec} {value:.1%}" for spec, value in measured.items())
     seen = f"the weights fit {len(measured)} models; on {len(few)} {split} examples: {table}"
     if checkpoint.stated:
@@ -215,15 +253,20 @@ def _by_evaluation(
         fitting = [spec for spec, value in measured.items() if value >= best - error]
     if len(fitting) == 1:
         return fitting[0], f"recognised {fitting[0]}: {seen}"
-    raise LandscapeError(f'{seen}: say which one is meant, for example --model "{fitting[0] if fitting else table}"')
+    raise LandscapeError(f'{seen}: say which one is meant, for example --model "{(fitting or list(measured))[0]}"')
 
 
-def _accuracy(model: nn.Module, data: Batches) -> float:
+def _accuracy(model: nn.Module, task: Task, data: Batches) -> float:
+    row = task.names.index("accuracy")
     with preserved(model), strict_arithmetic(), torch.inference_mode():
-        task = make_task({"trial": data}, "cross-entropy")
         task.check(model)
-        hits = [task.per_example(model, inputs, targets)[1].sum() for inputs, targets in data.split(250)]
+        hits = [task.per_example(model, inputs, targets)[row].sum() for inputs, targets in data.split(250)]
     return float(sum(hits)) / len(data)
+
+
+def _object_spec(model: nn.Module) -> str:
+    """A name for a network that is not built from a spec: two that print differently are not the same."""
+    return "object#" + hashlib.sha256(repr(model).encode()).hexdigest()[:12]
 
 
 def _state_digest(model: nn.Module) -> str:

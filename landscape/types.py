@@ -17,6 +17,7 @@ from landscape.errors import LandscapeError, nearest
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 AXIS_NAMES = ("x", "y")
+MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Axis:
             raise LandscapeError(
                 f"the range {text!r} runs backwards: write MIN:MAX:POINTS with MIN below MAX, for example -1:1:51"
             )
+        if number > MOST_POINTS:
+            raise LandscapeError(f"the range {text!r} asks for more than {MOST_POINTS:,} points along one axis")
         if number < 2 and start != stop:
             raise LandscapeError(
                 f"the range {text!r} asks for {number} points: at least 2 are needed, for example -1:1:51"

@@ -188,7 +188,12 @@ WRONG = {
     "newer": (newer_version, ["--ckpt", "net.pt"], 2, "format version 99"),
     "no cuda": (None, ["--ckpt", "net.pt", "--device", "cuda"], 2, "finds no CUDA GPU"),
     "no device": (None, ["--ckpt", "net.pt", "--device", "tpu9"], 2, "unknown device 'tpu9'"),
-    "batch size": (None, ["--ckpt", "net.pt", "--batch-size", "0"], 2, "auto or a positive number"),
+    "batch size": (
+        None,
+        ["--ckpt", "net.pt", "--batch-size", "0"],
+        2,
+        "the batch size is 'auto' or a positive whole number, not 0",
+    ),
     "samples": (None, ["--ckpt", "net.pt", "--samples", "many"], 2, "samples"),
     "too many samples": (None, ["--ckpt", "net.pt", "--samples", "21"], 2, "20"),
     "loss": (None, ["--ckpt", "net.pt", "--loss", "crossentropy"], 2, "did you mean cross-entropy"),
@@ -322,3 +327,37 @@ def test_saved_directions_give_the_same_surface(folder, run):
     first, again = landscape.load("net.h5"), landscape.load("again.h5")
     assert np.array_equal(first["test/loss"], again["test/loss"])
     assert [one.digest for one in first.directions] == [one.digest for one in again.directions]
+
+
+def test_settings_of_random_directions_are_not_ignored_with_a_file(folder, run):
+    run("compute", "--ckpt", "net.pt", *SMALL, "--save-directions")
+    words = ("compute", "--ckpt", "net.pt", *SMALL, "--directions", "net.directions.h5", "--out", "again.h5")
+    code, _, err = run(*words, "--seed", "3", "--normalize", "layer")
+    assert code == 2
+    assert "leave out --normalize layer and --seed 3" in err
+
+
+def test_info_counts_what_an_imported_direction_moves(folder, run):
+    state = torch.load("bare.pt")
+    with h5py.File("d.h5", "w") as file:
+        for index, tensor in enumerate(state.values()):
+            file[f"xdirection/{index}"] = tensor.numpy() * (index != 1)
+    run("compute", "--ckpt", "net.pt", "--x", "-1:1:3", "--y", "none", "--directions", "d.h5")
+    out = run("info", "net.h5")[1]
+    assert "weight      perturbed" in out
+    assert "bias        1 moved" in out
+
+
+def test_the_demonstration_refuses_what_it_cannot_do(folder, run):
+    Path("file").touch()
+    code, _, err = run("demo", "--out", "file/demo")
+    assert code == 1
+    assert "cannot write" in err
+    assert "Traceback" not in err
+    assert run("demo", "--out", "a b", "--points", "3", "--samples", "20")[0] == 0
+    code, _, err = run("demo", "--out", "a b", "--points", "4", "--samples", "20")
+    assert code == 2
+    assert "--overwrite" in err
+    code, out, _ = run("demo", "--out", "a b", "--points", "4", "--samples", "20", "--overwrite")
+    assert code == 0
+    assert "--ckpt 'a b/lenet_batch.pt'" in out

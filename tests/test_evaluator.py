@@ -16,7 +16,7 @@ from torch import nn
 import landscape
 from landscape.data import Batches
 from landscape.directions import Gaussian
-from landscape.errors import LandscapeError, SurroundingsError
+from landscape.errors import Interrupted, LandscapeError, SurroundingsError
 from landscape.evaluation import Evaluator, Sums, check_determinism, make_task, strict_arithmetic
 from landscape.execution import Silent
 from landscape.parameters import ParameterSpace, Subspace
@@ -318,7 +318,7 @@ def test_the_model_is_left_as_it_was_found_on_every_way_out(name, error, after):
     net[-1].eval()
     data = Batches(torch.randn(6, 1, 6, 6), torch.tensor([0, 1, 2] * 2), "set", "", "")
     before, random = state_of(net), torch.get_rng_state()
-    with contextlib.suppress(RuntimeError, KeyboardInterrupt):
+    with contextlib.suppress(RuntimeError, Interrupted):
         landscape.compute(net, data, x="-1:1:3", y="-1:1:2", progress=Failing(error, after))
     assert state_of(net) == before
     assert torch.equal(torch.get_rng_state(), random)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -180,3 +182,89 @@ def test_the_real_checkpoints_are_recognised(shared, file, options, spec):
     data = f"{shared / 'data' / 'cifar10_test.npz'}{options}"
     inputs = from_checkpoint(shared / "checkpoints" / file, None, data, ["test"], "100")
     assert inputs.model_spec == spec
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"model": "os:mkdir(path='ran')", "data": "set.npz"},
+        {"model": "lenet(activation=\"os:mkdir(path='ran')\")", "data": "set.npz"},
+        {"model": "mlp(hidden=('os:mkdir',))", "data": "set.npz"},
+        {"model": "lenet", "data": "os:mkdir(path='ran')"},
+        {"model": "lenet", "data": "mnist(root='here', download=True)"},
+    ],
+)
+@pytest.mark.parametrize("container", ["pt", "safetensors"])
+def test_what_a_checkpoint_says_of_itself_never_runs_code(tmp_path, monkeypatch, metadata, container):
+    monkeypatch.chdir(tmp_path)
+    state = build_model("lenet").state_dict()
+    if container == "pt":
+        torch.save({"state_dict": state, "landscape": metadata}, "net.pt")
+    else:
+        save_file(state, "net.safetensors", metadata={"landscape": json.dumps(metadata)})
+    with pytest.raises(LandscapeError, match=r"would run code or fetch files: pass --\w+ yourself, or --trust"):
+        from_checkpoint(f"net.{container}", None, None, ["test"], "all")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_network_that_is_given_with_a_checkpoint_gets_its_weights(tmp_path, small_net, small_data):
+    torch.save({name: tensor + 1 for name, tensor in small_net.state_dict().items()}, tmp_path / "net.pt")
+    before = small_net[0].weight.detach().clone()
+    inputs = from_checkpoint(tmp_path / "net.pt", small_net, small_data, ["test"], "all")
+    assert torch.equal(inputs.model[0].weight, before + 1)
+    assert torch.equal(small_net[0].weight, before)
+
+
+def test_one_loader_is_not_two_splits(small_net, small_data):
+    with pytest.raises(LandscapeError, match="one loader cannot be the splits train, test"):
+        landscape.compute(small_net, small_data, split=("train", "test"), progress=False)
+
+
+def test_another_loss_or_activation_is_another_run(tmp_path, small_data):
+    options = {"x": (-1, 1, 3), "y": None, "out": tmp_path / "run.h5", "progress": False}
+    nets = [nn.Sequential(nn.Flatten(), nn.Linear(36, 4), act, nn.Linear(4, 3)) for act in (nn.ReLU(), nn.Tanh())]
+    nets[1].load_state_dict(nets[0].state_dict())
+    landscape.compute(nets[0], small_data, **options)
+    with pytest.raises(LandscapeError, match="differs in model"):
+        landscape.compute(nets[1], small_data, **options)
+    with pytest.raises(LandscapeError, match="differs in loss"):
+        landscape.compute(nets[0], small_data, loss=lambda output, target: output.square().mean(1), **options)
+
+
+def test_a_model_that_changed_without_a_trace_is_refused_by_its_centre(tmp_path, small_data):
+    class Scaled(nn.Module):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear, self.factor = nn.Linear(36, 3), factor
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.factor * self.linear(inputs.flatten(1))
+
+    options = {"x": (-1, 1, 3), "y": None, "out": tmp_path / "run.h5", "progress": False}
+    landscape.compute(Scaled(1.0), small_data, **options)
+    with pytest.raises(LandscapeError, match="the model, the data or the loss is another one"):
+        landscape.compute(Scaled(2.0), small_data, **options)
+
+
+def test_a_recognised_net_with_another_task_asks_for_the_model(tmp_path):
+    torch.save(build_model("mlp(inputs=4, hidden=(3,), classes=2)").state_dict(), tmp_path / "net.pt")
+    data = (torch.randn(6, 4), torch.randn(6, 2))
+    with pytest.raises(LandscapeError, match=r"fit several models: pass --model, one of mlp\("):
+        from_checkpoint(tmp_path / "net.pt", None, data, ["test"], "all", loss="mse")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 0}, "'auto' or a positive whole number, not 0"),
+        ({"batch_size": "64"}, "not '64'"),
+        ({"seed": "a"}, "the seed is a whole number, not 'a'"),
+        ({"x": "-1:1:100000000000"}, "more than 100,000 points"),
+        ({"device": "meta"}, "unknown device 'meta'"),
+        ({"device": "xpu"}, "unknown device 'xpu'"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(small_net, small_data, options, said):
+    with pytest.raises(LandscapeError, match=said):
+        landscape.compute(small_net, small_data, **{"x": "-1:1:3", "y": None, "progress": False, **options})

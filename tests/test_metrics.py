@@ -187,7 +187,7 @@ def test_images_that_the_model_cannot_take(small_net, small_data):
 
 
 def test_a_loss_that_gives_one_number_for_all(small_net, small_data):
-    message = r"loss \(cross_entropy\) must give one number per example, shape \(2,\), not \(\): return the unreduced"
+    message = r"loss \(cross_entropy#\w+\) must give one number per example, shape \(2,\), not \(\)"
     with pytest.raises(LandscapeError, match=message):
         check(small_net, small_data, nn.functional.cross_entropy)
     with pytest.raises(LandscapeError, match=r"shape \(2,\), not float"):
@@ -220,3 +220,50 @@ def test_no_memory_for_the_first_two_examples(small_data):
 
     with pytest.raises(SurroundingsError, match="the device is out of memory even with two examples at a time"):
         check(Returning(fail), small_data)
+
+
+def small_task(loss, targets, metrics=()):
+    return make_task({"test": Batches(torch.randn(len(targets), 4), targets, "d", "d", "")}, loss, metrics)
+
+
+def test_batchmean_is_a_sum_over_the_components_of_an_example():
+    logs, target = torch.randn(6, 4).log_softmax(1), torch.rand(6, 4).softmax(1)
+    criterion = nn.KLDivLoss(reduction="batchmean")
+    torch.testing.assert_close(loss_quantity(criterion).function(logs, target).mean(), criterion(logs, target))
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [nn.CrossEntropyLoss(reduction="sum"), nn.CrossEntropyLoss(ignore_index=0), nn.MSELoss(reduction="sum")],
+)
+def test_criteria_that_sum_or_skip_are_refused(criterion):
+    targets = torch.randn(6, 4) if isinstance(criterion, nn.MSELoss) else torch.tensor([1, 2, 0, 1, 3, 2])
+    with pytest.raises(LandscapeError, match="is not the mean of its values on the examples"):
+        small_task(criterion, targets).check(nn.Identity())
+
+
+def test_an_ignored_index_that_does_not_occur_is_no_matter():
+    small_task(nn.CrossEntropyLoss(), torch.tensor([1, 2, 0])).check(nn.Identity())
+    small_task(nn.BCEWithLogitsLoss(), torch.rand(3, 4)).check(nn.Identity())
+
+
+def test_metrics_of_one_name_are_told_apart_by_their_settings():
+    task = small_task("cross-entropy", torch.tensor([1, 2]), ["top-k-accuracy(k=2)", "top-k-accuracy(k=3)"])
+    assert task.names == ("loss", "accuracy", "top_k_accuracy_k2", "top_k_accuracy_k3")
+
+
+def test_functions_are_known_by_what_they_do():
+    def scaled(factor):
+        return lambda output, target: factor * (output - target).square().mean(1)
+
+    specs = [loss_quantity(function).spec for function in (scaled(1), scaled(1), scaled(2))]
+    assert specs[0] == specs[1] != specs[2]
+    assert loss_quantity(lambda o, t: o.mean(1)).spec != loss_quantity(lambda o, t: o.sum(1)).spec
+
+
+def test_the_loss_of_a_half_precision_net_is_computed_in_float32():
+    net, targets = nn.Identity(), torch.randint(0, 4, (8,))
+    inputs = torch.randn(8, 4, dtype=torch.bfloat16)
+    task = make_task({"test": Batches(inputs, targets, "d", "d", "")}, "cross-entropy")
+    expected = nn.functional.cross_entropy(inputs.double(), targets, reduction="none")
+    torch.testing.assert_close(task.per_example(net, inputs, targets)[0], expected, rtol=1e-6, atol=1e-6)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from landscape.errors import LandscapeError
-from landscape.parameters import Direction, Filters, ParameterSpace, Subspace, canonical, effective, preserved
+from landscape.parameters import Direction, Filters, ParameterSpace, Subspace, canonical, copied, effective, preserved
 
 
 def roles(model: nn.Module, perturb: str = "all", overrides: tuple[str, ...] = ()) -> dict[str, tuple[str, int | None]]:
@@ -138,9 +138,42 @@ def test_tied_weights_are_one_parameter():
 
 
 def test_prefixes_of_wrappers_are_not_part_of_a_name(small_net):
-    assert canonical("module.layer1.0.weight") == canonical("_orig_mod.layer1.0.weight") == "layer1.0.weight"
+    wrappers = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.")
+    assert {canonical(f"{wrapper}layer1.0.weight") for wrapper in wrappers} == {"layer1.0.weight"}
+    assert canonical("net.module._orig_mod.a.weight") == "net.a.weight"
+    assert canonical("submodule.weight") == "submodule.weight"
     wrapped = nn.DataParallel(small_net)
     assert list(roles(wrapped)) == list(roles(small_net))
+
+
+def test_a_submodule_that_is_called_module_keeps_its_parameters_apart():
+    net = nn.Sequential()
+    net.add_module("weights", nn.Linear(2, 2))
+    net.add_module("module", nn.ModuleDict({"weights": nn.Linear(2, 2)}))
+    assert len(roles(net)) == 4
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_what_an_older_hook_computed_is_given_back():
+    net = nn.utils.weight_norm(nn.Linear(3, 2))
+    net(torch.zeros(1, 3))
+    left = net.weight
+    space = ParameterSpace(net)
+    subspace = Subspace(space, [Direction({"weight_v": torch.ones(2, 3)}, "d")])
+    with preserved(net), subspace.at((1.0,)), torch.no_grad():
+        net(torch.zeros(1, 3))
+        assert net.weight is not left
+    assert net.weight is left
+    assert torch.equal(copied(net).weight, left)
+
+
+def test_parameters_that_cannot_be_moved_are_refused():
+    with pytest.raises(LandscapeError, match=r"1\.weight of a lazy module has no shape yet"):
+        ParameterSpace(nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(3)))
+    with torch.inference_mode():
+        net = nn.Linear(2, 2)
+    with pytest.raises(LandscapeError, match=r"weight was made in torch\.inference_mode"):
+        ParameterSpace(net)
 
 
 def test_transformers_conv1d_has_its_filters_along_the_second_axis():
@@ -193,9 +226,9 @@ def test_weights_that_are_not_finite_are_refused(small_net):
 
 
 def test_table_shares_add_up(small_net):
-    table = ParameterSpace(small_net).table()
+    table = ParameterSpace(small_net).table({"0.weight", "5.weight"})
     assert [row["role"] for row in table] == ["weight", "bias", "norm"]
-    assert [row["perturbed"] for row in table] == [True, False, False]
+    assert [row["perturbed"] for row in table] == [2, 0, 0]
     assert sum(row["share"] for row in table) == pytest.approx(1, rel=1e-12)
     square = sum(float(p.detach().double().square().sum()) for p in (small_net[0].weight, small_net[5].weight))
     assert table[0]["norm"] == pytest.approx(square**0.5, rel=1e-12)

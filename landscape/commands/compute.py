@@ -138,18 +138,11 @@ def compute(**options: Any) -> None:
     import landscape
 
     out = options.pop("out") or f"{Path(options['ckpt']).stem}.h5"
-    options["batch_size"] = _batch_size(options["batch_size"])
+    if options["batch_size"].isdigit():
+        options["batch_size"] = int(options["batch_size"])
     command = shlex.join(["landscape", *sys.argv[1:]])
     surface = landscape.compute(**options, out=out, command=command)
     click.echo(summary(surface))
-
-
-def _batch_size(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise click.BadParameter("it is auto or a positive number", param_hint="--batch-size")
-    return int(text)
 
 
 def summary(surface: Any) -> str:

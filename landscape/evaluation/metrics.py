@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
@@ -117,11 +119,13 @@ class Quantity:
         name: Its name in the file: `loss`, `accuracy`, ...
         spec: What was asked for, as recorded in the Job.
         function: Gives one number per example.
+        criterion: The torch criterion whose reduction was switched off, or None.
     """
 
     name: str
     spec: str
     function: PerExample
+    criterion: nn.Module | None = None
 
 
 def loss_quantity(loss: str | PerExample) -> Quantity:
@@ -155,26 +159,47 @@ def _quantity(name: str, given: str | PerExample, registry: Registry) -> Quantit
     if isinstance(given, str):
         spec = Spec.parse(given)
         function = registry.get(spec.target)
-        bound = functools.partial(function, **spec.kwargs) if spec.kwargs else function
-        return Quantity(name, spec.identity(), _unreduced(bound))
+        return Quantity(name, spec.identity(), functools.partial(function, **spec.kwargs) if spec.kwargs else function)
     if not callable(given):
         raise LandscapeError(f"a {registry.kind} is a function of output and target, not {given!r}")
-    return Quantity(name, repr(given) if isinstance(given, nn.Module) else _name(given), _unreduced(given))
+    if not isinstance(given, nn.Module):
+        return Quantity(name, _name(given) + _code(given), given)
+    reduces = getattr(given, "reduction", "none") != "none"
+    return Quantity(name, repr(given), _unreduced(given) if reduces else given, given if reduces else None)
 
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__qualname__", type(function).__name__))
 
 
-def _unreduced(function: Any) -> PerExample:
+def _code(function: Any) -> str:
+    """A digest of what a function does, as far as its code, constants and simple closed-over values tell."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ""
+    closed = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    parts = [_plain(value) for value in (code, *closed, *(getattr(function, "__defaults__", None) or ()))]
+    return "#" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    """A value in terms that mean the same in every process: no addresses."""
+    if isinstance(value, CodeType):
+        return value.co_code, value.co_names, [_plain(constant) for constant in value.co_consts]
+    if isinstance(value, int | float | str | bytes | bool | tuple | frozenset | None):
+        return value
+    return _code(value) or type(value).__qualname__
+
+
+def _unreduced(criterion: Any) -> PerExample:
     """A torch criterion that averages over the batch, made to give one number per example."""
-    if not isinstance(function, nn.Module) or getattr(function, "reduction", "none") == "none":
-        return function  # type: ignore[no-any-return]
-    if getattr(function, "weight", None) is not None:
+    if isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and criterion.weight is not None:
         raise LandscapeError(
-            f"{function!r} with class weights divides by the sum of the weights of each batch, which is no mean over "
+            f"{criterion!r} with class weights divides by the sum of the weights of each batch, which is no mean over "
             "examples; pass a function of (output, target) that returns one number per example"
         )
-    separate: Any = copy.copy(function)
+    separate = copy.copy(criterion)
     separate.reduction = "none"
+    if criterion.reduction == "batchmean":
+        return lambda output, target: separate(output, target).flatten(1).sum(1)
     return lambda output, target: _per_example(separate(output, target))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,7 @@ from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation.memory import out_of_memory, too_little_memory
 from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
+from landscape.registry import Spec
 
 CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "NLLLoss", "cross_entropy")
 RESERVED = ("count", "loss_rise", "x", "y")
@@ -55,6 +58,8 @@ class Task:
             Shape (quantities, n), in float64 where the device has it, on the device.
         """
         output = model(inputs)
+        if output.dtype in (torch.float16, torch.bfloat16):  # the loss itself is never computed in half precision
+            output = output.float()
         rows = [quantity.function(output, targets) for quantity in self.quantities]
         # MPS has no float64: there the few numbers per example are summed on the CPU.
         return torch.stack([(row.cpu() if row.device.type == "mps" else row).double() for row in rows])
@@ -76,6 +81,7 @@ class Task:
                 _check_labels(output, batches.targets, split)
             for quantity in self.quantities:
                 _check_quantity(quantity, output, targets)
+                _check_criterion(quantity, output, targets, batches.targets)
 
 
 def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: Sequence[str | PerExample] = ()) -> Task:
@@ -97,6 +103,7 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
     extra = [metric_quantity(metric) for metric in metrics]
     if classes and _classifies(first) and "accuracy" not in (quantity.name for quantity in extra):
         extra = [metric_quantity("accuracy"), *extra]
+    extra = _told_apart(extra)
     names = [first.name, *(quantity.name for quantity in extra)]
     if len({*names, *RESERVED}) < len(names) + len(RESERVED):
         raise LandscapeError(
@@ -108,7 +115,20 @@ def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: S
 
 def _classifies(loss: Quantity) -> bool:
     """Whether a loss is one whose targets are classes."""
-    return loss.spec.split("(")[0] in CLASSIFICATION
+    return re.split(r"[(#]", loss.spec)[0] in CLASSIFICATION
+
+
+def _told_apart(quantities: Sequence[Quantity]) -> list[Quantity]:
+    """Give metrics that share a name their settings as a suffix: `top_k_accuracy_k3`."""
+    shared = Counter(quantity.name for quantity in quantities)
+    return [
+        replace(
+            one, name="_".join([one.name, *(f"{key}{value}" for key, value in Spec.parse(one.spec).kwargs.items())])
+        )
+        if shared[one.name] > 1 and "(" in one.spec and one.criterion is None
+        else one
+        for one in quantities
+    ]
 
 
 def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
@@ -139,6 +159,20 @@ def _check_labels(output: Tensor, targets: Tensor, split: str) -> None:
         raise LandscapeError(
             f"the labels of the {split} split run from {low} to {high}, but the model has {outputs} outputs "
             f"(classes 0 to {outputs - 1}): check that data and model belong together"
+        )
+
+
+def _check_criterion(quantity: Quantity, output: Tensor, targets: Tensor, all_targets: Tensor) -> None:
+    """Refuse a torch criterion whose value on a batch is not the mean of its values on the examples."""
+    if quantity.criterion is None:
+        return
+    ignored = getattr(quantity.criterion, "ignore_index", None)
+    skips = ignored is not None and not all_targets.is_floating_point() and bool((all_targets == ignored).any())
+    whole, mean = quantity.criterion(output, targets), quantity.function(output, targets).mean()
+    if skips or not torch.allclose(whole, mean, rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise LandscapeError(
+            f"{quantity.spec} on a batch is not the mean of its values on the examples (it sums, or leaves some out): "
+            "pass a function of (output, target) that returns one number per example"
         )
 
 

@@ -32,8 +32,10 @@ def device_for(name: str, model: nn.Module | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _mps() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise LandscapeError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:0 or mps") from error
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise LandscapeError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:0 or mps")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise LandscapeError(
             f"--device {name} was asked for, but torch finds no CUDA GPU here: use --device cpu, or install a driver "

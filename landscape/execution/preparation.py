@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from landscape.directions import Gaussian, read_directions
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
 from landscape.inputs import Inputs
-from landscape.parameters import Direction, ParameterSpace, effective
+from landscape.parameters import Direction, ParameterSpace, copied, effective
 from landscape.types import Grid, Job
 
 PRECISIONS = {torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -63,7 +62,7 @@ def placed(model: nn.Module, device: torch.device, parametrization: str) -> nn.M
     working = effective(model) if parametrization == "effective" else model
     parameter = next(model.parameters(), None)
     if working is model and parameter is not None and parameter.device != device:
-        working = copy.deepcopy(model)
+        working = copied(model)
     return working.to(device) if working is not model else model
 
 
@@ -83,6 +82,13 @@ def directions_of(space: ParameterSpace, model: nn.Module, grid: Grid, settings:
         LandscapeError: If the file has too few, or they do not fit the model.
     """
     number = len(grid.axes)
+    ignored = [
+        f"--{name} {getattr(settings, name)}"
+        for name in ("normalize", "perturb", "seed")
+        if getattr(settings, name) != getattr(Settings, name)
+    ]
+    if settings.directions != "random" and ignored:
+        raise LandscapeError(f"the directions of a file are taken as they are: leave out {' and '.join(ignored)}")
     if settings.directions == "random":
         return tuple(Gaussian(settings.seed, axis, normalize=settings.normalize)(space) for axis in range(number))
     found = read_directions(settings.directions, space, model.state_dict())
@@ -119,8 +125,8 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         metrics=tuple(quantity.spec for quantity in task.quantities[1:]),
         directions=Path(settings.directions).name,
         directions_sha256=hashlib.sha256(Path(settings.directions).read_bytes()).hexdigest() if imported else "",
-        normalize="none" if imported else settings.normalize,
-        perturb=settings.perturb,
+        normalize="imported" if imported else settings.normalize,
+        perturb="imported" if imported else settings.perturb,
         parametrization=settings.parametrization,
         roles=settings.roles,
         seed=0 if imported else settings.seed,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
+from landscape.evaluation import Sums
 from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
 
@@ -49,6 +51,29 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
             "those versions, or replace the file with --overwrite"
         )
     return surface
+
+
+def refuse_another_centre(previous: Surface | None, centre: Mapping[str, Sums]) -> None:
+    """Refuse to go on where the trained weights give another loss than when the file was begun.
+
+    What the job cannot tell apart (a function that was edited, an activation that does not print) shows here.
+
+    Args:
+        previous: What the file holds, or None.
+        centre: The trained weights as evaluated now.
+
+    Raises:
+        LandscapeError: If the losses differ by more than 1e-5 relative, which is more than rounding explains.
+    """
+    for split, sums in centre.items():
+        if previous is None:
+            return
+        then, now = float(previous.centre[split]["loss"]), sums.mean("loss")
+        if not math.isclose(then, now, rel_tol=1e-5) and not (math.isnan(then) and math.isnan(now)):
+            raise LandscapeError(
+                f"the trained weights give the {split} loss {now:.6g} here, but {then:.6g} in the file: the model, the "
+                "data or the loss is another one; give another file with --out, or replace it with --overwrite"
+            )
 
 
 def changed_since(provenance: Mapping[str, Any], versions: Mapping[str, str], machine: str) -> str:

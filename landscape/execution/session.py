@@ -18,10 +18,10 @@ from landscape.execution.preparation import Settings, directions_of, dtype_of, j
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import json_ready, machine, statistics_layers, versions, with_chance
 from landscape.execution.results import Results
-from landscape.execution.resume import changed_since, earlier_run
+from landscape.execution.resume import changed_since, earlier_run, refuse_another_centre
 from landscape.execution.run import run
 from landscape.inputs import Inputs
-from landscape.parameters import Direction, ParameterSpace, Subspace, preserved
+from landscape.parameters import Direction, ParameterSpace, Subspace, parametrized, preserved
 from landscape.storage import check_writable, save, write_named_directions
 from landscape.types import DirectionRecord, Grid, Job, Surface
 
@@ -86,14 +86,22 @@ class _Session:
         evaluator = self._evaluator(model, subspace, task)
         centre = evaluator.centre()
         self._note(check_determinism(evaluator, self._device))
+        refuse_another_centre(self._previous, centre)
         self._describe_centre(centre, time.monotonic() - self._begun)
         results = self._results(centre, task)
         records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
+        materialised = self._settings.parametrization == "effective" and parametrized(self._inputs.model)
+        if materialised:
+            self._note(
+                "computed weights (weight norm and the like) are moved as they are: a point may lie outside "
+                "of what the parametrization can express"
+            )
         if len(directions) > 1:
             self._progress.say(f"cosine between the two directions: {subspace.cosine:+.4f}")
         fixed = {
             "statistics_layers": statistics_layers(model),
-            "parameters": space.table(),
+            "parameters": space.table({name for one in directions for name in one.tensors}),
+            "materialised": materialised,
             "cosine": subspace.cosine,
             "gram": subspace.gram,
         }
@@ -169,9 +177,9 @@ class _Session:
         out = self._settings.out
         try:
             run(evaluator, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
-        except Interrupted as error:
+        except (Interrupted, KeyboardInterrupt) as error:
             how = f"; {out} is saved: the same command goes on from there" if out else ""
-            raise Interrupted(f"{error}{how}", surface()) from error
+            raise Interrupted(f"{str(error) or 'stopped in the middle of a point'}{how}", surface()) from error
 
     def _note(self, text: str) -> None:
         if text:

@@ -1,6 +1,6 @@
 """Parameter space: named tensors, roles, filters, directions and points."""
 
-from landscape.parameters.parametrizations import effective
+from landscape.parameters.parametrizations import copied, effective, parametrized
 from landscape.parameters.roles import ROLES, Filters
 from landscape.parameters.space import PERTURB, Entry, ParameterSpace, canonical
 from landscape.parameters.subspace import Direction, Subspace, preserved
@@ -14,6 +14,8 @@ __all__ = [
     "ParameterSpace",
     "Subspace",
     "canonical",
+    "copied",
     "effective",
+    "parametrized",
     "preserved",
 ]

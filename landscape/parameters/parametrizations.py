@@ -21,11 +21,9 @@ def effective(model: nn.Module) -> nn.Module:
     Returns:
         The model itself, or a copy in eval mode in which each parametrized tensor is a plain parameter.
     """
-    if not any(parametrize.is_parametrized(module) or _hooks(module) for module in model.modules()):
+    if not parametrized(model):
         return model
-    # The older hooks leave a computed tensor, not a leaf, in the module, which deepcopy refuses.
-    computed = [getattr(module, hook.name) for module in model.modules() for _, hook in _hooks(module)]
-    working = copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed}).eval()
+    working = copied(model).eval()
     for module in list(working.modules()):
         if parametrize.is_parametrized(module):
             values = {name: getattr(module, name).detach().clone() for name in _names(module)}
@@ -40,6 +38,22 @@ def effective(model: nn.Module) -> nn.Module:
             del module._forward_pre_hooks[key]
             _plant(module, hook.name, value)
     return working
+
+
+def parametrized(model: nn.Module) -> bool:
+    """Whether a model computes some of its weights from others."""
+    return any(parametrize.is_parametrized(module) or _hooks(module) for module in model.modules())
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also of modules in which torch's older hooks have left computed tensors, which deepcopy refuses."""
+    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for _, _, tensor in computed(model)})
+
+
+def computed(model: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
+    """The tensors that torch's older hooks compute before each forward pass and leave in their module."""
+    found = ((module, hook.name) for module in model.modules() for _, hook in _hooks(module))
+    return [(module, name, getattr(module, name)) for module, name in found]
 
 
 def _names(module: nn.Module) -> list[str]:

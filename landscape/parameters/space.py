@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class Entry:
 
 def canonical(name: str) -> str:
     """A parameter's name without the prefixes that DataParallel and torch.compile add."""
-    return re.sub(r"(^|\.)(module|_orig_mod)\.", r"\1", name)
+    return re.sub(r"(^|(?<=\.))((module|_orig_mod)\.)+", "", name)
 
 
 class ParameterSpace:
@@ -85,12 +86,15 @@ class ParameterSpace:
                 f"the weights hold NaN or infinity in {listed(bad)}: the training diverged; give an earlier checkpoint"
             )
 
-    def table(self) -> list[dict[str, Any]]:
+    def table(self, moved: Collection[str]) -> list[dict[str, Any]]:
         """What is perturbed and what is fixed.
 
+        Args:
+            moved: Names of the parameters that a direction moves.
+
         Returns:
-            For each role that occurs: its number of tensors and of elements, its Euclidean norm, its share of
-            the squared norm of all parameters, whether it is perturbed, and how many roles are by shape.
+            For each role that occurs: its number of tensors and of elements, its Euclidean norm, its share of the
+            squared norm of all parameters, how many of its tensors are perturbed, and how many roles are by shape.
         """
         norms = {entry.name: float(entry.parameter.detach().double().norm()) for entry in self.entries}
         total = sum(norm**2 for norm in norms.values())
@@ -106,7 +110,7 @@ class ParameterSpace:
                         "elements": sum(entry.parameter.numel() for entry in members),
                         "norm": square**0.5,
                         "share": square / total if total else 0.0,
-                        "perturbed": role in PERTURB[self.perturb],
+                        "perturbed": sum(entry.name in moved for entry in members),
                         "by_shape": sum(entry.by_shape for entry in members),
                     }
                 )
@@ -115,12 +119,25 @@ class ParameterSpace:
 
 def _entries(model: nn.Module) -> Iterator[Entry]:
     """Every floating-point parameter once, under the first of its names."""
+    short = Counter(canonical(full) for full, _ in model.named_parameters())
     for full, parameter in model.named_parameters():
+        _refuse_unusable(full, parameter)
         if not parameter.is_floating_point():
             continue
         path, _, local = full.rpartition(".")
         role, filters, by_shape = role_of(model, path, local, parameter)
-        yield Entry(canonical(full), parameter, role, filters, by_shape)
+        # A submodule that is really called `module` keeps its name where two parameters would become one.
+        name = canonical(full) if short[canonical(full)] == 1 else full
+        yield Entry(name, parameter, role, filters, by_shape)
+
+
+def _refuse_unusable(name: str, parameter: nn.Parameter) -> None:
+    if isinstance(parameter, nn.UninitializedParameter):
+        raise LandscapeError(f"{name} of a lazy module has no shape yet: pass a batch through the model once, before")
+    if parameter.is_inference():
+        raise LandscapeError(
+            f"{name} was made in torch.inference_mode() and cannot be moved: build the model outside of it"
+        )
 
 
 def _overridden(entries: Sequence[Entry], roles: Sequence[str]) -> Iterator[Entry]:

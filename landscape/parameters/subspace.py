@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, listed
+from landscape.parameters.parametrizations import computed
 from landscape.parameters.space import Entry, ParameterSpace
 
 
@@ -137,10 +138,13 @@ def preserved(model: nn.Module) -> Iterator[None]:
         for module in model.modules()
         for name, buffer in module._buffers.items()
     ]
+    left = computed(model)
     try:
         model.eval()
         yield
     finally:
+        for module, name, tensor in left:
+            setattr(module, name, tensor)
         for module, mode in modes:
             module.training = mode
         for parameter, flag in needs:

@@ -174,7 +174,8 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
         said.append(f"{normalised} random directions, seed {job.seed}")
     if whole := surface.provenance.get("part_of"):
         said.append(f"unfinished run: the {surface.grid.size:,} points of a coarser grid out of {math.prod(whole):,}")
-    said += [f"perturbed: {job.perturb}"] if job.perturb != "weights" else []
+    said += [f"perturbed: {job.perturb}"] if job.perturb not in ("weights", "imported") else []
+    said += ["weights moved outside of their parametrization"] if surface.provenance.get("materialised") else []
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
     said += [f"precision {job.precision}"] if job.precision != "fp32" else []
     return tuple(plain(phrase) for phrase in said)

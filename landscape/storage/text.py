@@ -57,7 +57,7 @@ def _parameters(rows: list[dict[str, Any]]) -> list[str]:
     """The table of what moves; shares are of the squared norm of all parameters."""
     lines = ["", f"{'role':12}{'':10}{'tensors':>9}{'elements':>13}{'share of norm^2':>18}"]
     for row in rows:
-        state = "perturbed" if row["perturbed"] else "fixed"
+        state = {0: "fixed", row["tensors"]: "perturbed"}.get(row["perturbed"], f"{row['perturbed']} moved")
         guess = f"  ({row['by_shape']} by shape)" if row["by_shape"] else ""
         lines.append(
             f"{row['role']:12}{state:10}{row['tensors']:>9,}{row['elements']:>13,}{100 * row['share']:>17.2f}%{guess}"
