@@ -238,6 +238,20 @@ def test_a_plane_is_cut_through_its_centre_along_both_axes():
     assert cut(source, 1).grid.shape == (9,)
 
 
+def test_a_cut_beside_the_trained_weights_says_where_and_has_no_star():
+    odd, even = Axis.regular(-1, 1, 5), Axis.regular(-1, 2, 3)
+    first, both = valley(5, 3, x=odd, y=even), valley(3, 3, x=even, y=even)
+    other = valley(3, 5, x=even, y=odd, name="b.pt")
+    scene = profile(first)
+    starred = [any(isinstance(mark, Points) for mark in panel.marks) for panel in scene.panels]
+    assert starred == [False, True, False, True]
+    assert "star: trained weights; cut at β = 0.5." in scene.caption
+    assert not marks(profile(both), Points)
+    assert "cut at β = 0.5, α = 0.5." in profile(both).caption
+    assert "net: cut at β = 0.5; b: cut at α = 0.5" in profile([first, other]).caption
+    assert "cut at" not in profile(valley()).caption + profile(surface(np.arange(4.0))).caption
+
+
 def test_profiles_of_several_surfaces_share_their_axes_and_are_listed():
     scene = profile([valley(), valley(steep=3, name="b.pt")])
     assert [panel.legend for panel in scene.panels] == [True, False, False, False]

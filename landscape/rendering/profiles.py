@@ -9,7 +9,7 @@ import numpy as np
 
 from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError
-from landscape.rendering.captions import Measured, axis_label, caption, is_accuracy, measured, quantity_label, titles
+from landscape.rendering.captions import axis_label, caption, is_accuracy, measured, quantity_label, titles
 from landscape.rendering.figures import Levels, axis_ranges, centre_note, listed
 from landscape.rendering.scene import Band, Hatch, Line, Mark, Panel, Points, Scene
 from landscape.types import FloatArray, Grid, Surface
@@ -85,6 +85,11 @@ def cut(surface: Surface, axis: int) -> Surface:
     return dataclasses.replace(surface, grid=Grid((surface.grid.axes[axis],)), quantities=quantities)
 
 
+def _beside(surface: Surface, axis: int) -> float:
+    """How far beside the trained weights the cut lies, along the other axis."""
+    return min(surface.grid.axes[1 - axis].values, key=abs) if len(surface.grid.axes) > 1 else 0.0
+
+
 def _names(surfaces: Sequence[Surface], quantity: str) -> list[str]:
     """Full names of what to draw: the quantity itself, or that of every split that all surfaces have."""
     first = measured(surfaces[0], quantity).name
@@ -108,10 +113,11 @@ def _panel(
     surfaces: Sequence[Surface], group: Sequence[Surface], axis: int, names: Sequence[str], scale: Scale, noted: bool
 ) -> Panel:
     marks: list[Mark] = []
-    for series, (line, title) in enumerate(zip(group, titles(surfaces), strict=True)):
+    for series, (surface, line, title) in enumerate(zip(surfaces, group, titles(surfaces), strict=True)):
         for index, name in enumerate(names):
             parts = [title] * (len(group) > 1) + [name.split("/")[0]] * (len(names) > 1)
             marks += _curve(line, name, ", ".join(parts), series, dashed=index > 0)
+            marks += _star(line, name) if _beside(surface, axis) == 0 else []
     if noted and len(surfaces) == 1 and axis == 0:
         marks += centre_note(surfaces[0], names[0])
     label = quantity_label(names[0], scale) if len(names) == 1 else quantity_label(names[0].split("/")[1], scale)
@@ -128,7 +134,7 @@ def _panel(
 
 
 def _curve(line: Surface, name: str, label: str, series: int, dashed: bool) -> list[Mark]:
-    """One quantity along one line: its band, its cells that are not finite, the curve, the trained weights."""
+    """One quantity along one line: its band, its cells that are not finite, the curve."""
     data, x = measured(line, name), line.grid.axes[0].array()
     marks: list[Mark] = []
     if _error(name) in line:
@@ -138,10 +144,14 @@ def _curve(line: Surface, name: str, label: str, series: int, dashed: bool) -> l
         marks.append(Hatch(x, None, data.broken))
     dots = len(x) <= DOTTED or _alone(data.finite)
     marks.append(Line(x, data.finite, label, series, dashed, dots))
-    value = _value_at_centre(line, name, data)
-    if x[0] <= 0 <= x[-1] and np.isfinite(value):
-        marks.append(Points(np.zeros(1), np.array([value]), "trained weights"))
     return marks
+
+
+def _star(line: Surface, name: str) -> list[Mark]:
+    """The mark at the trained weights, if the line reaches them and their value is known."""
+    x, value = line.grid.axes[0].values, _value_at_centre(line, name)
+    inside = x[0] <= 0 <= x[-1] and np.isfinite(value)
+    return [Points(np.zeros(1), np.array([value]), "trained weights")] if inside else []
 
 
 def _error(name: str) -> str:
@@ -159,12 +169,12 @@ def _alone(values: FloatArray) -> bool:
     return bool((there[1:-1] & ~there[:-2] & ~there[2:]).any())
 
 
-def _value_at_centre(line: Surface, name: str, data: Measured) -> float:
+def _value_at_centre(line: Surface, name: str) -> float:
     split, _, quantity = name.partition("/")
     if quantity in line.centre.get(split, {}):
         return line.centre[split][quantity] * (100.0 if is_accuracy(name) else 1.0)
     values = line.grid.axes[0].values
-    return float(data.finite[values.index(0.0)]) if 0.0 in values else float("nan")
+    return float(measured(line, name).finite[values.index(0.0)]) if 0.0 in values else float("nan")
 
 
 def _tidied(panels: Sequence[Panel], ways: int) -> tuple[Panel, ...]:
@@ -189,6 +199,7 @@ def _caption(
 ) -> str:
     marks = [mark for panel in panels for mark in panel.marks]
     said = ["star: trained weights"] if any(isinstance(mark, Points) for mark in marks) else []
+    said += _places(surfaces)
     if any(isinstance(mark, Band) for mark in marks):
         said.append(f"band: ±{BAND_ERRORS:g} standard errors of the rise over the trained weights")
     if len(names) > 1:
@@ -197,3 +208,15 @@ def _caption(
     ways = [f", direction {axis + 1}" if len(cuts) > 1 else "" for axis in range(len(cuts))]
     called = [title + way for way in ways for title in titles(surfaces)]
     return caption(lines, names, scale, "; ".join(said), called)
+
+
+def _places(surfaces: Sequence[Surface]) -> list[str]:
+    """Where the cuts lie that miss the trained weights, once if it is the same for all surfaces."""
+    places = []
+    for surface in surfaces:
+        beside = {axis: _beside(surface, axis) for axis in range(len(surface.grid.axes))}
+        said = [f"{axis_label(surface, 1 - axis)[0]} = {value:.3g}" for axis, value in beside.items() if value]
+        places.append(f"cut at {', '.join(said)}" if said else "")
+    if len(set(places)) == 1:
+        return places[:1] if places[0] else []
+    return [f"{title}: {place}" for title, place in zip(titles(surfaces), places, strict=True) if place]
