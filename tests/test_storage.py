@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from landscape import storage
+from landscape.api import newest
 from landscape.errors import LandscapeError, SurroundingsError
 from landscape.storage import is_surface, load, may_be_ours, read_named_directions, save, write_named_directions
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
@@ -193,6 +194,50 @@ def test_damage_is_said(tmp_path, name):
         load(tmp_path / "s.h5")
     assert is_surface(tmp_path / "s.h5") == message.startswith("is damaged")
     assert may_be_ours(tmp_path / "s.h5") == ("not one of" not in message)
+
+
+FOREIGN = [np.ones(3), np.array(["landscape"] * 2, dtype=object), np.bytes_(b"landscape"), 3, h5py.Empty("f4")]
+
+
+@pytest.mark.parametrize("value", FOREIGN, ids=["array", "texts", "bytes", "number", "empty"])
+def test_a_format_that_is_no_text_is_foreign(tmp_path, value):
+    path = tmp_path / "s.h5"
+    save(made(), path)
+    with h5py.File(path, "r+") as file:
+        set_attribute("format", value)(file)
+    with pytest.raises(LandscapeError, match="is an HDF5 file, but not one of landscape's"):
+        load(path)
+    with pytest.raises(LandscapeError, match="holds no directions"):
+        read_named_directions(path)
+    with pytest.raises(LandscapeError, match="but it is another file"):
+        write_named_directions(path, {})
+    assert not is_surface(path)
+    assert not may_be_ours(path)
+
+
+def test_a_format_of_a_type_that_numpy_lacks_is_foreign(tmp_path):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        h5py.h5a.create(file.id, b"format", h5py.h5t.UNIX_D32LE, h5py.h5s.create(h5py.h5s.SCALAR))
+    assert not is_surface(tmp_path / "s.h5")
+    assert not may_be_ours(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("version", ["two", np.array([1, 1]), 1.5])
+def test_a_version_that_is_no_number_is_damage(tmp_path, version):
+    save(made(), tmp_path / "s.h5")
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        set_attribute("format_version", version)(file)
+    with pytest.raises(LandscapeError, match=r"is damaged \(its format_version is no whole number\): compute it"):
+        load(tmp_path / "s.h5")
+    assert not is_surface(tmp_path / "s.h5")
+    assert may_be_ours(tmp_path / "s.h5")
+
+
+def test_the_newest_surface_is_found_among_foreign_files(tmp_path):
+    save(made(), tmp_path / "ours.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file.attrs["format"] = np.ones(3)
+    assert newest(tmp_path) == tmp_path / "ours.h5"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
-from landscape.storage.opening import opened, replacing
+from landscape.storage.opening import format_of, opened, replacing
 from landscape.storage.schema import DIRECTION_NAMES, DIRECTIONS_FORMAT, TEXT
 
 FloatTensor = NDArray[np.floating]
@@ -41,7 +41,7 @@ def write_named_directions(path: str | Path, directions: Mapping[str, Mapping[st
 def _is_ours(path: str | Path) -> bool:
     try:
         with opened(path) as file:
-            return bool(file.attrs.get("format") == DIRECTIONS_FORMAT)
+            return format_of(file) == DIRECTIONS_FORMAT
     except LandscapeError:
         return False
 
@@ -59,7 +59,7 @@ def read_named_directions(path: str | Path) -> dict[str, dict[str, FloatTensor]]
         LandscapeError: If the file holds something else.
     """
     with opened(path) as file:
-        if file.attrs.get("format") != DIRECTIONS_FORMAT:
+        if format_of(file) != DIRECTIONS_FORMAT:
             raise LandscapeError(
                 f"{str(path)!r} holds no directions: give a file made with --save-directions, "
                 "or a direction file of the 2018 tool (groups xdirection and ydirection)"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import landscape
 from landscape.errors import LandscapeError
-from landscape.storage.opening import opened, replacing
+from landscape.storage.opening import format_of, opened, replacing
 from landscape.storage.schema import AXIS_LABELS, DIRECTION_NAMES, FORMAT, FORMAT_VERSION, SIGNATURE, TEXT
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
 
@@ -63,7 +63,7 @@ def load(path: str | Path) -> Surface:
         try:
             return _read(file, path)
         except (LandscapeError, LookupError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
-            raise LandscapeError(f"{str(path)!r} is damaged ({error}): compute it again with --overwrite") from error
+            raise LandscapeError(_damage(path, error)) from error
 
 
 def is_surface(path: str | Path) -> bool:
@@ -80,21 +80,29 @@ def may_be_ours(path: str | Path) -> bool:
     """Whether a file is a surface of any version, or an .h5 file too broken to tell."""
     try:
         with opened(path) as file:
-            return bool(file.attrs.get("format") == FORMAT)
+            return format_of(file) == FORMAT
     except LandscapeError:
         with Path(path).open("rb") as broken:
             return Path(path).suffix == ".h5" and broken.read(len(SIGNATURE)) == SIGNATURE
 
 
 def _check_format(file: h5py.File, path: str | Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise LandscapeError(f"{str(path)!r} is an HDF5 file, but not one of landscape's: it has no format attribute")
-    version = int(file.attrs.get("format_version", 0))
+    if format_of(file) != FORMAT:
+        raise LandscapeError(
+            f"{str(path)!r} is an HDF5 file, but not one of landscape's: its format attribute does not say so"
+        )
+    version = file.attrs.get("format_version", 0)
+    if not isinstance(version, int | np.integer):
+        raise LandscapeError(_damage(path, "its format_version is no whole number"))
     if version > FORMAT_VERSION:
         raise LandscapeError(
             f"{str(path)!r} has format version {version}, this landscape reads up to {FORMAT_VERSION}: "
             "install a newer one (pip install --upgrade landscape-viz)"
         )
+
+
+def _damage(path: str | Path, reason: object) -> str:
+    return f"{str(path)!r} is damaged ({reason}): compute it again with --overwrite"
 
 
 def _read(file: h5py.File, path: str | Path) -> Surface:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -43,6 +43,21 @@ def _reason(error: OSError) -> str:
     if "truncated" in str(error):
         return "it is truncated: copy it again"
     return (os.strerror(error.errno) if error.errno else "it is not an HDF5 file") + f" ({str(error)[:80]})"
+
+
+def format_of(file: h5py.File) -> str:
+    """What a file says it is.
+
+    Args:
+        file: The open file.
+
+    Returns:
+        Its attribute `format`; nothing where it has none, or one that is no text.
+    """
+    with suppress(OSError, TypeError):  # HDF5 has types that NumPy lacks
+        said = file.attrs.get("format")
+        return said if isinstance(said, str) else ""
+    return ""
 
 
 def check_writable(path: str | Path) -> None:
