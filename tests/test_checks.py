@@ -140,6 +140,12 @@ def test_a_surface_of_one_example_is_judged_without_errors():
     assert codes(bowl(n=1, error=np.nan, accuracy=np.ones((9, 9)))) == ["ALL-WELL"]
 
 
+@pytest.mark.parametrize(("n", "chance"), [(1, 0.1), (10_000, 1.0)], ids=["one example", "one class"])
+def test_where_no_accuracy_can_beat_chance_none_is_said_to_be_saturated(n, chance):
+    nowhere = bowl(n=n, accuracy=np.zeros((9, 9)), centre={"chance_accuracy": chance, "accuracy": np.nan})
+    assert codes(nowhere) == ["ALL-WELL"]
+
+
 def test_a_surface_with_nothing_done_is_incomplete_alone():
     empty = broken(bowl(LINE), undone=[(i,) for i in range(9)])
     assert codes(empty) == ["INCOMPLETE"]

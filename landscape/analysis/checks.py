@@ -179,12 +179,12 @@ def _errors(surface: Surface, split: str) -> FloatArray:
 
 
 def _saturated(surface: Surface, split: str) -> float | None:
-    """Share of the points at which the accuracy is within two standard errors of chance."""
-    chance = _centre(surface, split, "chance_accuracy")
-    if not np.isfinite(chance) or f"{split}/accuracy" not in surface:
+    """Share of the points at which the accuracy is within two standard errors of chance, where it can be above."""
+    chance, count = _centre(surface, split, "chance_accuracy"), int(surface[f"{split}/count"].max())
+    if not chance < 1 or count < 2 or f"{split}/accuracy" not in surface:
         return None
     accuracy = surface[f"{split}/accuracy"][surface.done(split)]
-    error = np.sqrt(chance * (1 - chance) / surface[f"{split}/count"].max())
+    error = np.sqrt(chance * (1 - chance) / count)
     return float((accuracy <= chance + 2 * error).mean())
 
 
