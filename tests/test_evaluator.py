@@ -226,6 +226,12 @@ def test_the_batch_size_is_halved_until_it_fits(small_net, small_data, error):
     assert hungry.batch_size == 2
 
 
+def test_halving_stops_at_two_examples(small_net, small_data):
+    hungry = evaluator_of(Hungry(small_net, 2, MemoryError()), small_data.subset("36"), 3)
+    hungry.centre()
+    assert hungry.batch_size == 2
+
+
 def test_too_little_memory_for_two_examples(small_net, small_data):
     hungry = evaluator_of(Hungry(small_net, 1, torch.OutOfMemoryError("CUDA out of memory")), small_data, 32)
     with pytest.raises(SurroundingsError, match="out of memory even with two examples at a time: free some") as caught:

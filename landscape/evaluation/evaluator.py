@@ -117,7 +117,7 @@ class Evaluator:
                     raise
                 if self.batch_size <= 2:
                     raise too_little_memory() from error
-                self.batch_size //= 2
+                self.batch_size = max(2, self.batch_size // 2)
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
