@@ -40,7 +40,7 @@ class Demonstration:
 
 def demonstrate(
     folder: str | Path = "landscape-demo",
-    points: int = 25,
+    points: int = 21,
     samples: str = "1000",
     overwrite: bool = False,
     say: Callable[[str], None] = print,

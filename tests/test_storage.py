@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import h5py
@@ -384,3 +386,35 @@ def test_the_folder_is_tried_before_the_run(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SurroundingsError, match=r"cannot write '.*s\.h5': (Not a directory|File exists)"):
         storage.check_writable(tmp_path / "file" / "s.h5")
+
+
+KILLED = """
+import os, signal, sys
+from test_storage import made
+from landscape.storage import save
+os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+save(made(), sys.argv[1])
+"""
+
+
+def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path):
+    out = tmp_path / "s[1].h5"
+    command = [sys.executable, "-c", KILLED, str(out)]
+    assert subprocess.run(command, cwd=Path(__file__).parent, timeout=60, check=False).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    names = (
+        ".s1.h5.abcdefgh.part",
+        ".s[1].h5.abcdefgh",
+        "s[1].h5.abcdefgh.part",
+        ".t.h5.abcdefgh.part",
+        ".s[1].h5.part",
+    )
+    others = [tmp_path / name for name in names]
+    for other in others:
+        other.touch()
+        os.utime(other, (0, 0))
+    storage.check_writable(out)
+    assert left.exists()
+    os.utime(left, (time.time() - 90_000,) * 2)
+    storage.check_writable(out)
+    assert sorted(tmp_path.iterdir()) == sorted(others)

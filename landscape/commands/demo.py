@@ -9,7 +9,7 @@ import click
 
 @click.command(short_help="Two small networks, from checkpoint to pictures and a page.")
 @click.option("--out", default="landscape-demo", show_default=True, type=click.Path(), help="Where everything goes.")
-@click.option("--points", default=25, show_default=True, type=click.IntRange(3), help="Points along each axis.")
+@click.option("--points", default=21, show_default=True, type=click.IntRange(3), help="Points along each axis.")
 @click.option("--samples", default="1000", show_default=True, metavar="N", help="How many of the 2,000 test images.")
 @click.option("--overwrite", is_flag=True, help="Replace runs that were made with other settings.")
 def demo(out: str, points: int, samples: str, overwrite: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import h5py
 
 from landscape.errors import LandscapeError, SurroundingsError
+
+LEFTOVER_AGE = 86_400.0  # seconds: a save that is going on is much younger
 
 
 @contextmanager
@@ -63,6 +67,8 @@ def format_of(file: h5py.File) -> str:
 def check_writable(path: str | Path) -> None:
     """Make the folder of a file, and try to write into it, before the long computation.
 
+    What a killed run left half written of this file is removed once it is a day old.
+
     Args:
         path: Where a file will be.
 
@@ -78,6 +84,14 @@ def check_writable(path: str | Path) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
         os.unlink(temporary)
+    _remove_leftovers(path)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for part in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):  # as mkstemp names them
+        with suppress(OSError):  # it may be another user's, or gone by now
+            if time.time() - part.stat().st_mtime > LEFTOVER_AGE:
+                part.unlink()
 
 
 @contextmanager
