@@ -90,6 +90,30 @@ class _Session:
         self._describe_centre(centre, time.monotonic() - self._begun)
         results = self._results(centre, task)
         records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
+        geometry = self._geometry(model, space, subspace, directions)
+        centre_values = {
+            split: with_chance(sums.values(), task.batches[split].targets) for split, sums in centre.items()
+        }
+
+        def surface() -> Surface:
+            return Surface(
+                self._grid,
+                results.quantities(),
+                self._job,
+                centre_values,
+                records,
+                {**self._provenance(evaluator), **geometry},
+                str(self._settings.out or ""),
+            )
+
+        self._keep_tensors(directions)
+        self._loop(evaluator, results, surface)
+        return surface()
+
+    def _geometry(
+        self, model: nn.Module, space: ParameterSpace, subspace: Subspace, directions: tuple[Direction, ...]
+    ) -> dict[str, Any]:
+        """What moves and how the directions lie, for the provenance; said where it matters."""
         materialised = self._settings.parametrization == "effective" and parametrized(self._inputs.model)
         if materialised:
             self._note(
@@ -98,28 +122,14 @@ class _Session:
             )
         if len(directions) > 1:
             self._progress.say(f"cosine between the two directions: {subspace.cosine:+.4f}")
-        fixed = {
+        facts = {
             "statistics_layers": statistics_layers(model),
             "parameters": space.table({name for one in directions for name in one.tensors}),
             "materialised": materialised,
             "cosine": subspace.cosine,
             "gram": subspace.gram,
         }
-
-        def surface() -> Surface:
-            return Surface(
-                self._grid,
-                results.quantities(),
-                self._job,
-                {split: with_chance(sums.values(), task.batches[split].targets) for split, sums in centre.items()},
-                records,
-                {**self._provenance(evaluator), **json_ready(fixed)},
-                str(self._settings.out or ""),
-            )
-
-        self._keep_tensors(directions)
-        self._loop(evaluator, results, surface)
-        return surface()
+        return json_ready(facts)
 
     def _evaluator(self, model: nn.Module, subspace: Subspace, task: Task) -> Evaluator:
         """The evaluator on the device, after a try on two examples."""
@@ -178,7 +188,8 @@ class _Session:
         try:
             run(evaluator, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
         except (Interrupted, KeyboardInterrupt) as error:
-            how = f"; {out} is saved: the same command goes on from there" if out else ""
+            again = "the same command, without --overwrite," if self._settings.overwrite else "the same command"
+            how = f"; {out} is saved: {again} goes on from there" if out else ""
             raise Interrupted(f"{str(error) or 'stopped in the middle of a point'}{how}", surface()) from error
 
     def _note(self, text: str) -> None:
