@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import signal
 import threading
 
@@ -27,12 +28,20 @@ grids = st.lists(axes, min_size=1, max_size=2).map(lambda found: Grid(tuple(foun
 JOB = Job("a", "b", "c", "d", {"test": "e"}, "cross-entropy", "-1:1:3")
 
 
-def level(grid: Grid, index: int) -> int:
-    """The largest k such that 2^k divides the offsets from the point nearest to the centre along every axis."""
-    offsets = []
-    for axis, i in zip(grid.axes, np.unravel_index(index, grid.shape), strict=True):
-        offsets.append(int(i) - min(range(len(axis)), key=lambda j: abs(axis.values[j])))
-    return max(k for k in range(6) if all(offset % 2**k == 0 for offset in offsets))
+def halved(n: int, centre: int) -> list[set[int]]:
+    """The lattices of an axis, written by recursion: the centre, with the ends, and with the middles of all gaps."""
+    lattices = [{centre}, {centre, 0, n - 1}]
+    while len(lattices[-1]) < n:
+        known = sorted(lattices[-1])
+        gaps = [(a, b) for a, b in itertools.pairwise(known) if b - a > 1]
+        lattices.append(lattices[-1] | {math.ceil((a + b) / 2) if b <= centre else (a + b) // 2 for a, b in gaps})
+    return lattices
+
+
+def lattices(grid: Grid) -> list[list[set[int]]]:
+    """For each level from coarse to fine, the indices along each axis."""
+    axes = [halved(len(axis), min(range(len(axis)), key=lambda j, a=axis: abs(a.values[j]))) for axis in grid.axes]
+    return [[axis[min(level, len(axis) - 1)] for axis in axes] for level in range(max(map(len, axes)))]
 
 
 @given(grid=grids)
@@ -40,12 +49,19 @@ def test_points_go_coarse_to_fine(grid):
     """Every point once, the centre first, and whatever lattice a point is on, the coarser ones are done before."""
     order = coarse_to_fine(grid).tolist()
     assert sorted(order) == list(range(grid.size))
-    levels = [level(grid, index) for index in order]
-    assert levels == sorted(levels, reverse=True)
-    nearest = [min(axis.values, key=abs) for axis in grid.axes]
-    assert grid.point(order[0]) == tuple(nearest)
+    for lattice in lattices(grid):
+        points = {int(np.ravel_multi_index(point, grid.shape)) for point in itertools.product(*lattice)}
+        assert set(order[: len(points)]) == points
     if grid.centre() is not None:
         assert order[0] == grid.centre()
+
+
+def test_a_hundredth_of_the_default_grid_spans_its_whole_range():
+    grid = Grid((Axis.parse("-1:1:51"),) * 2)
+    part = measured_part(partly(grid, round(0.01 * grid.size)))
+    assert part.grid.shape == (5, 5)
+    assert [axis.values[0] for axis in part.grid.axes] == [-1, -1]
+    assert [axis.values[-1] for axis in part.grid.axes] == [1, 1]
 
 
 def partly(grid: Grid, done: int) -> Surface:
@@ -56,18 +72,12 @@ def partly(grid: Grid, done: int) -> Surface:
     return Surface(grid, results.quantities(), JOB)
 
 
-def lattice(axis: Axis, step: int):
-    """Coordinates whose indices differ from the centre's by multiples of the step."""
-    centre = min(range(len(axis)), key=lambda j: abs(axis.values[j]))
-    return [value for i, value in enumerate(axis.values) if (i - centre) % step == 0]
-
-
 @given(grid=grids, share=st.floats(0, 1))
 def test_the_measured_part_is_the_finest_lattice_that_is_done(grid, share):
     surface = partly(grid, round(share * grid.size))
     expected = surface.grid
-    for step in (8, 4, 2):
-        points = [lattice(axis, step) for axis in grid.axes]
+    for lattice in lattices(grid)[1:-1]:
+        points = [[axis.values[i] for i in sorted(rows)] for axis, rows in zip(grid.axes, lattice, strict=True)]
         done = all(surface.done().flat[index_of(grid, point)] for point in itertools.product(*points))
         if done and not surface.complete and all(len(values) >= 3 for values in points):
             expected = Grid(tuple(Axis(tuple(values)) for values in points))

@@ -1,18 +1,45 @@
-"""Parts of a grid."""
+"""Lattices of a grid: which points make a coarser picture of the whole range."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
 from landscape.types import Axis, Grid, IntArray, Surface
 
 
-def measured_part(surface: Surface) -> Surface:
-    """The finest regular lattice of an unfinished surface that is done, for a first picture of a run.
+def lattice_levels(axis: Axis) -> IntArray:
+    """How fine a lattice each coordinate of an axis belongs to.
 
-    The points of a run go coarse to fine, so that such a lattice through the centre exists early on.
+    The coordinate nearest to 0 has level 0, the two ends have level 1, and each further level halves what lies
+    between the coordinates of the levels before.
+
+    Args:
+        axis: The axis.
+
+    Returns:
+        Shape (n,), the level of each coordinate.
+    """
+    centre, last = int(np.argmin(np.abs(axis.array()))), len(axis) - 1
+    levels = np.full(len(axis), -1, dtype=np.int64)
+    levels[[0, last]] = 1
+    levels[centre] = 0
+    for level in itertools.count(2):
+        known = np.flatnonzero(levels >= 0).tolist()
+        # Halves are rounded towards the centre, so that a symmetric axis has symmetric lattices.
+        middles = [(a + b + (b <= centre)) // 2 for a, b in itertools.pairwise(known) if b - a > 1]
+        if not middles:
+            break
+        levels[middles] = level
+    return levels
+
+
+def measured_part(surface: Surface) -> Surface:
+    """The finest lattice of an unfinished surface that is done, for a first picture of a run.
+
+    The points of a run go coarse to fine, so that such a lattice over the whole range exists early on.
 
     Args:
         surface: Any surface.
@@ -24,19 +51,12 @@ def measured_part(surface: Surface) -> Surface:
     if surface.complete:
         return surface
     done = np.logical_and.reduce([surface.done(split) for split in surface.splits])
-    step = 2
-    while all(len(_lattice(axis, step)) >= 3 for axis in surface.grid.axes):
-        rows = [_lattice(axis, step) for axis in surface.grid.axes]
-        if done[np.ix_(*rows)].all():
+    levels = [lattice_levels(axis) for axis in surface.grid.axes]
+    for finest in range(max(int(level.max()) for level in levels) - 1, 0, -1):
+        rows = [np.flatnonzero(level <= finest) for level in levels]
+        if min(map(len, rows)) >= 3 and done[np.ix_(*rows)].all():
             return _restricted(surface, rows)
-        step *= 2
     return surface
-
-
-def _lattice(axis: Axis, step: int) -> IntArray:
-    """Indices whose offset from the centre's is a multiple of the step."""
-    centre = int(np.argmin(np.abs(axis.array())))
-    return np.arange(centre % step, len(axis), step)
 
 
 def _restricted(surface: Surface, rows: list[IntArray]) -> Surface:
