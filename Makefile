@@ -39,10 +39,10 @@ format: $(VENV)/.dev  ## Mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev  ## Types alone
 	$(BIN)/mypy
 
-tests: $(VENV)/.dev
+tests: $(VENV)/.dev  ## Tests alone
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.dev  ## Tests that take minutes

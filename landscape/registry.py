@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -47,7 +48,11 @@ class Spec:
         """
         text = text.strip()
         if not text:
-            raise LandscapeError("an empty name was given; type for example resnet20 or 'resnet(depth=56)'")
+            raise LandscapeError(
+                "an empty name was given; name a model, data set, loss or metric (landscape models lists them)"
+            )
+        if re.fullmatch(r"[\w.:/-]+\([^)]*", text) and not Path(text).exists():
+            raise LandscapeError(f'a parenthesis is not closed in {text!r}: write for example "resnet(depth=56)"')
         if not text.endswith(")") or "(" not in text:
             return cls(text)
         for position in (i for i, letter in enumerate(text) if letter == "("):
@@ -156,7 +161,18 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _failing(place: str) -> LandscapeError:
-    return LandscapeError(f"importing {place} failed, inside that code:\n{traceback.format_exc().rstrip()}")
+    return LandscapeError(f"importing {place} failed, inside that code:\n{_trace(sys.exc_info()[1])}")
+
+
+def _trace(error: BaseException | None) -> str:
+    """The traceback of an error in the user's code, without the frames that led there."""
+    assert error is not None
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _ours(frame.filename)]
+    return "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)]).rstrip()
+
+
+def _ours(filename: str) -> bool:
+    return filename == __file__ or "importlib" in filename
 
 
 @dataclass(frozen=True)
@@ -194,6 +210,8 @@ class Registry:
                 return load(entry.value)
         if ":" in target:
             return load(target)
+        if target.endswith(".py"):
+            raise LandscapeError(f"name the function in {target}: {target}:FUNCTION")
         raise LandscapeError(f"unknown {self.kind} {target!r}; {nearest(target, self.names())}")
 
     def build(self, spec: Spec | str, *args: Any, **extra: Any) -> Any:
@@ -250,6 +268,4 @@ def call(what: str, factory: Any, *args: Any, **kwargs: Any) -> Any:
     except LandscapeError:
         raise
     except Exception as error:
-        raise LandscapeError(
-            f"{what} raised {type(error).__name__}: {error}\n{traceback.format_exc().rstrip()}"
-        ) from error
+        raise LandscapeError(f"{what} failed, inside that code:\n{_trace(error)}") from error

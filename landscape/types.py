@@ -57,7 +57,7 @@ class Axis:
             raise LandscapeError(f"the bounds of {text!r} must be finite numbers, for example -1:1:51")
         if start >= stop and not (start == stop and number == 1):
             raise LandscapeError(
-                f"the range {text!r} runs backwards: write MIN:MAX:POINTS with MIN below MAX, for example -1:1:51"
+                f"the range {text!r} is empty or runs backwards: write MIN:MAX:POINTS with MIN below MAX, as in -1:1:51"
             )
         if number > MOST_POINTS:
             raise LandscapeError(f"the range {text!r} asks for more than {MOST_POINTS:,} points along one axis")
@@ -261,7 +261,7 @@ class DirectionRecord:
     norms: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Surface:
     """Values on a grid, with all that is needed to judge and to redo them.
 
@@ -296,6 +296,15 @@ class Surface:
                 return self.quantities[candidate]
         known = self.quantities if "/" in name else {full.partition("/")[2] for full in self.quantities}
         raise LandscapeError(f"{self.path or 'this surface'} has no quantity {name!r}; {nearest(name, known)}")
+
+    def __repr__(self) -> str:
+        """One line: what, on which grid, how far."""
+        done, size = int(self.done().sum()), self.grid.size
+        name = f"{self.path!r}, " if self.path else ""
+        return (
+            f"Surface({name}{self.job.checkpoint}, {' x '.join(map(str, self.grid.shape))} points, "
+            f"{done:,} of {size:,} done: {', '.join(self.quantities)})"
+        )
 
     def __iter__(self) -> Iterator[str]:
         """Names of the quantities."""

@@ -170,3 +170,20 @@ def test_every_split_is_judged_and_named():
     assert codes(both) == ["NON-FINITE", "STATED-ACCURACY"]
     assert "no finite train loss" in check(both)[0].text
     assert "measured on test" in check(both)[1].text
+
+
+def test_a_net_at_chance_is_told_and_no_range_is_advised():
+    judged = check(bowl(accuracy=np.full((9, 9), 0.1), centre={"accuracy": 0.1}))
+    assert [finding.code for finding in judged] == ["CENTRE-AT-CHANCE"]
+
+
+def test_a_coarse_grid_is_told():
+    x = np.linspace(-1, 1, 5)
+    (finding,) = check(bowl(0.5 + 3 * (x[:, None] ** 2 + x**2)))
+    assert (finding.code, finding.level) == ("GRID-COARSE", "note")
+    assert "5 x 5 points" in finding.text
+
+
+def test_advice_names_every_axis():
+    small = bowl(0.5 + 1e-3 * (X[:, None] ** 2 + X**2))
+    assert any("--x -2:2:9 --y -2:2:9" in finding.text for finding in check(small))

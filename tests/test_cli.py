@@ -17,6 +17,7 @@ import torch
 import landscape
 from landscape.commands.main import COMMANDS, main
 from landscape.models import build_model
+from landscape.storage import sole_writer
 
 MODEL = "mlp(inputs=36, hidden=(8,), classes=3)"
 
@@ -167,12 +168,19 @@ WRONG = {
     "wrong model": (None, ["--ckpt", "net.pt", "--model", "lenet"], 2, "mlp("),
     "unknown model": (None, ["--ckpt", "net.pt", "--model", "resnet21"], 2, "or resnet20"),
     "unknown data": (None, ["--ckpt", "net.pt", "--data", "cifar11"], 2, "did you mean cifar10"),
+    "not hdf5": (None, ["--ckpt", "net.pt", "--out", "fig.png"], 2, "a name that ends in .h5, not 'fig.png'"),
+    "no split": (
+        lambda: Path("d.py").write_text("def loader():\n    return []\n"),
+        ["--ckpt", "net.pt", "--data", "d.py:loader", "--split", "train"],
+        2,
+        "takes no split=, so it cannot give the 'train' split",
+    ),
     "labels": (None, ["--ckpt", "net.pt", "--data", "many.npz"], 2, "the model has 3 outputs (classes 0 to 2)"),
     "image shape": (None, ["--ckpt", "net.pt", "--data", "large.npz"], 2, "of shape (1, 7, 7)"),
     "empty data": (None, ["--ckpt", "net.pt", "--data", "empty.npz"], 2, "at least one"),
     "no such data": (None, ["--ckpt", "net.pt", "--data", "gone.npz"], 2, "gone.npz"),
     "nan weights": (nan_weights, ["--ckpt", "nan.pt", "--model", MODEL, "--data", "set.npz"], 2, "NaN"),
-    "backwards": (None, ["--ckpt", "net.pt", "--x", "1:-1:5"], 2, "'1:-1:5' runs backwards"),
+    "backwards": (None, ["--ckpt", "net.pt", "--x", "1:-1:5"], 2, "'1:-1:5' is empty or runs backwards"),
     "no points": (None, ["--ckpt", "net.pt", "--x", "-1:1:0"], 2, "at least 2 are needed"),
     "no numbers": (None, ["--ckpt", "net.pt", "--y", "a:b:c"], 2, "cannot read the range 'a:b:c'"),
     "directions": (other_directions, ["--ckpt", "net.pt", "--directions", "d.h5"], 2, "belong to another model"),
@@ -361,3 +369,22 @@ def test_the_demonstration_refuses_what_it_cannot_do(folder, run):
     code, out, _ = run("demo", "--out", "a b", "--points", "4", "--samples", "20", "--overwrite")
     assert code == 0
     assert "--ckpt 'a b/lenet_batch.pt'" in out
+
+
+def test_two_runs_do_not_write_one_file(folder, run):
+    with sole_writer("net.h5"):
+        code, _, err = run("compute", "--ckpt", "net.pt", *SMALL)
+    assert code == 2
+    assert "another run is writing 'net.h5' at this moment" in err
+    assert run("compute", "--ckpt", "net.pt", *SMALL)[0] == 0
+    assert not list(folder.glob(".*.lock"))
+
+
+def test_a_complete_file_is_left_as_it_is(folder, run):
+    run("compute", "--ckpt", "net.pt", *SMALL)
+    before = Path("net.h5").read_bytes()
+    code, _, err = run("compute", "--ckpt", "net.pt", *SMALL)
+    assert code == 0
+    assert "net.h5 is complete: nothing is left to compute" in err
+    assert Path("net.h5").read_bytes() == before
+    assert repr(landscape.load("net.h5")).startswith("Surface('net.h5', net.pt, 3 x 3 points, 9 of 9 done: test/")

@@ -78,7 +78,7 @@ def test_functions_of_a_module(file, monkeypatch):
 
 BAD_LOADERS = {
     "nothing": "the data for 'test' must be a Dataset, a DataLoader or an iterable .* not NoneType",
-    "broken": "broken raised OSError: disk gone",
+    "broken": r"broken failed, inside that code:\n(?s:.*)OSError: disk gone",
     "number": "is a int, not a function that returns data; write 'def loader",
     "absent": "has no 'absent'; did you mean dataset",
     "arrays(size=3)": "unexpected keyword argument 'size'; it takes split, scale",

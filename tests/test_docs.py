@@ -98,4 +98,4 @@ def test_the_commands_of_the_demonstration_do_the_same(demonstration, capsys):
             main(shlex.split(command)[1:])
         assert stop.value.code == 0
     # compute found its own finished run: nothing differed.
-    assert "going on with" in capsys.readouterr().err
+    assert "is complete: nothing is left to compute" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_settings_are_literals_and_never_evaluated(text):
 
 
 def test_an_empty_name_is_refused():
-    with pytest.raises(LandscapeError, match="an empty name was given; type for example resnet20"):
+    with pytest.raises(LandscapeError, match="an empty name was given; name a model, data set"):
         Spec.parse("  ")
 
 
@@ -200,11 +200,20 @@ def test_wrong_arguments_and_failures_inside_a_factory_are_told_apart():
         call("thing build", build)
     with pytest.raises(LandscapeError, match="it takes no settings"):
         call("thing", lambda: 1, size=1)
-    with pytest.raises(LandscapeError, match=r"raised ValueError: depth must not be negative\n(?s:.*)in build"):
+    with pytest.raises(LandscapeError, match=r"inside that code:\n(?s:.*)in build(?s:.*)Error: depth must") as caught:
         call("thing build", build, depth=-1)
+    assert str(caught.value).count("File ") == 1  # the user's own frame alone
     with pytest.raises(LandscapeError, match=r"^a clear sentence$"):
         call("thing build", build, depth=0)
 
 
 def test_callables_without_a_signature_are_called():
     assert call("dict", dict, a=1) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("resnet(depth=20", "a parenthesis is not closed"), ("nets.py", "nets.py:FUNCTION")]
+)
+def test_slips_are_named(text, said):
+    with pytest.raises(LandscapeError, match=said):
+        Registry("model", {}).build(text)

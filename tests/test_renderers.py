@@ -329,9 +329,11 @@ def test_an_unknown_suffix_is_told_with_those_that_work(name, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "html"])
-def test_a_folder_that_is_not_there_is_a_failure_of_the_surroundings(suffix, tmp_path):
-    with pytest.raises(SurroundingsError, match=r"cannot write the figure .*No such file or directory") as caught:
-        save(contour(valley()), tmp_path / "none" / f"figure.{suffix}")
+def test_a_folder_that_cannot_be_made_is_a_failure_of_the_surroundings(suffix, tmp_path):
+    assert save(contour(valley()), tmp_path / "new" / f"figure.{suffix}").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(SurroundingsError, match=r"cannot write the figure .*Not a directory") as caught:
+        save(contour(valley()), tmp_path / "file" / "in" / f"figure.{suffix}")
     assert caught.value.exit_code == 1
 
 

@@ -75,8 +75,8 @@ def test_ranges_are_read(text, values):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1:-1:5", r"the range '1:-1:5' runs backwards: write MIN:MAX:POINTS with MIN below MAX"),
-        ("1:1:5", r"the range '1:1:5' runs backwards"),
+        ("1:-1:5", r"the range '1:-1:5' is empty or runs backwards: write MIN:MAX:POINTS with MIN below MAX"),
+        ("1:1:5", r"the range '1:1:5' is empty or runs backwards"),
         ("-1:1:0", r"the range '-1:1:0' asks for 0 points: at least 2 are needed, for example -1:1:51"),
         ("-1:1:1", r"asks for 1 points"),
         ("-1:1:-3", r"asks for -3 points"),

@@ -12,6 +12,7 @@ from landscape.types import Finding, FloatArray, Surface
 MANY = 0.5
 FEW = 0.1
 CROOKED = 0.1
+FEWEST_POINTS = 8
 
 
 def check(surface: Surface) -> list[Finding]:
@@ -83,17 +84,41 @@ def _range(surface: Surface, split: str) -> Iterator[Finding]:
             "RANGE-SMALL",
             "warning",
             f"the {split} loss rises by {rise:.2g} at most over the grid (from {centre:.4g}): the range is too small "
-            f"to show a shape; try --x {_scaled(surface, 2)}",
+            f"to show a shape; try {_scaled(surface, 2)}",
             {"rise": rise},
         )
-    lost = _saturated(surface, split)
-    if lost is not None and lost > MANY:
+    elif (lost := _saturated(surface, split)) is not None and lost > MANY:
         yield Finding(
             "SATURATED",
             "warning",
             f"at {lost:.0%} of the points the {split} accuracy is no better than chance: most of the picture is "
-            f"plateau; try --x {_scaled(surface, 0.5)}",
+            f"plateau; try {_scaled(surface, 0.5)}",
             {"share": lost},
+        )
+
+
+def _chance(surface: Surface, split: str) -> Iterator[Finding]:
+    accuracy, chance = _centre(surface, split, "accuracy"), _centre(surface, split, "chance_accuracy")
+    judged = f"{split}/accuracy" in surface and chance < 1 and np.isfinite(_chance_error(surface, split))
+    if judged and not _above_chance(surface, split):
+        yield Finding(
+            "CENTRE-AT-CHANCE",
+            "warning",
+            f"the trained weights reach a {split} accuracy of {accuracy:.1%}, no better than always answering the "
+            f"commonest class ({chance:.1%}): check the model, the data and their mean and std",
+            {"accuracy": accuracy, "chance": chance},
+        )
+
+
+def _coarse(surface: Surface, split: str) -> Iterator[Finding]:
+    points = min(surface.grid.shape)
+    if split == surface.splits[0] and points < FEWEST_POINTS:
+        yield Finding(
+            "GRID-COARSE",
+            "note",
+            f"{' x '.join(map(str, surface.grid.shape))} points are too few for a shape: what lies between is drawn "
+            "straight; use 25 or more along each axis for a figure",
+            {"points": points},
         )
 
 
@@ -146,6 +171,8 @@ RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
     _finite,
     _centred,
     _stated,
+    _chance,
+    _coarse,
     _minimum,
     _range,
     _sampling,
@@ -179,15 +206,27 @@ def _errors(surface: Surface, split: str) -> FloatArray:
 
 
 def _saturated(surface: Surface, split: str) -> float | None:
-    """Share of the points at which the accuracy is within two standard errors of chance, where it can be above."""
-    chance, count = _centre(surface, split, "chance_accuracy"), int(surface[f"{split}/count"].max())
-    if not chance < 1 or count < 2 or f"{split}/accuracy" not in surface:
+    """Share of the points at which the accuracy is no better than chance, where that of the trained weights is."""
+    if f"{split}/accuracy" not in surface or not _above_chance(surface, split):
         return None
+    chance = _centre(surface, split, "chance_accuracy")
     accuracy = surface[f"{split}/accuracy"][surface.done(split)]
-    error = np.sqrt(chance * (1 - chance) / count)
-    return float((accuracy <= chance + 2 * error).mean())
+    return float((accuracy <= chance + _chance_error(surface, split)).mean())
+
+
+def _above_chance(surface: Surface, split: str) -> bool:
+    """Whether the trained weights beat the commonest class, by two standard errors."""
+    accuracy, chance = _centre(surface, split, "accuracy"), _centre(surface, split, "chance_accuracy")
+    return accuracy > chance + _chance_error(surface, split)
+
+
+def _chance_error(surface: Surface, split: str) -> float:
+    """Two standard errors of an accuracy at chance level; NaN where there are no two examples."""
+    chance, count = _centre(surface, split, "chance_accuracy"), int(surface[f"{split}/count"].max())
+    return float(2 * np.sqrt(chance * (1 - chance) / count)) if count > 1 else float("nan")
 
 
 def _scaled(surface: Surface, factor: float) -> str:
-    values = surface.grid.axes[0].values
-    return f"{values[0] * factor:g}:{values[-1] * factor:g}:{len(values)}"
+    """The grid's options with every range scaled."""
+    axes = zip(surface.grid.names, surface.grid.axes, strict=True)
+    return " ".join(f"--{n} {a.values[0] * factor:g}:{a.values[-1] * factor:g}:{len(a)}" for n, a in axes)

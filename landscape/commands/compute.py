@@ -40,14 +40,17 @@ import click
     help="cross-entropy, mse, softmax-mse or file.py:function, one number per example.",
 )
 @click.option(
-    "--metric", multiple=True, metavar="SPEC", help="More to measure; repeatable. Accuracy is on for classification."
+    "--metric",
+    multiple=True,
+    metavar="SPEC",
+    help="More to measure: accuracy (on with cross-entropy), top-k-accuracy(k=5), mse, file.py:function; repeatable.",
 )
 @click.option(
     "--x",
     default="-1:1:51",
     show_default=True,
     metavar="MIN:MAX:N",
-    help="Points along the first direction; 1 moves each filter by its own norm.",
+    help="Points along the first direction; 1 moves each filter by its own norm. Commas list single points: 0,0.1,0.5.",
 )
 @click.option(
     "--y",

@@ -79,7 +79,12 @@ def _called(spec: Spec, split: str) -> ImageSet | Batches:
             f"{spec.target!r} is a {type(factory).__name__}, not a function that returns data; "
             "write 'def loader(split): return ...'"
         )
-    given = {"split": split} if _takes_split(factory) else {}
+    takes_split = _takes_split(factory)
+    if not takes_split and split != "test":
+        raise LandscapeError(
+            f"{spec.target!r} takes no split=, so it cannot give the {split!r} split: write 'def loader(split): ...'"
+        )
+    given = {"split": split} if takes_split else {}
     result = call(f"dataset {spec.target}", factory, **{**given, **spec.kwargs})
     if isinstance(result, (ImageSet, Batches)):
         return result

@@ -32,6 +32,7 @@ METRICS = Registry(
     {
         "accuracy": "landscape.evaluation.metrics:accuracy",
         "top-k-accuracy": "landscape.evaluation.metrics:top_k_accuracy",
+        "mse": "landscape.evaluation.metrics:mse",
         "cross-entropy": "landscape.evaluation.metrics:cross_entropy",
     },
 )
@@ -103,7 +104,14 @@ def top_k_accuracy(output: Tensor, target: Tensor, k: int = 5) -> Tensor:
 
     Returns:
         Shape (n,).
+
+    Raises:
+        LandscapeError: If there are not so many outputs.
     """
+    if not 1 <= k <= output.shape[1]:
+        raise LandscapeError(
+            f"top-k-accuracy with k={k} needs at least {k} outputs, there are {output.shape[1]}: set k="
+        )
     return _per_example((output.topk(k, dim=1).indices == target[:, None]).any(1).to(torch.float32))
 
 

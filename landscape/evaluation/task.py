@@ -179,6 +179,8 @@ def _check_criterion(quantity: Quantity, output: Tensor, targets: Tensor, all_ta
 def _check_quantity(quantity: Quantity, output: Tensor, targets: Tensor) -> None:
     try:
         values = quantity.function(output, targets)
+    except LandscapeError:
+        raise
     except Exception as error:
         raise LandscapeError(
             f"{quantity.name} ({quantity.spec}) fails on outputs of shape {tuple(output.shape)} and targets of shape "

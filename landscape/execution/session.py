@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.errors import Interrupted
+from landscape.errors import Interrupted, LandscapeError
 from landscape.evaluation import Evaluator, Sums, Task, check_determinism, make_task, strict_arithmetic
 from landscape.execution.device import batch_size_for, device_for, failures_of_the_device
 from landscape.execution.preparation import Settings, directions_of, dtype_of, job_of, placed
@@ -22,7 +22,7 @@ from landscape.execution.resume import changed_since, earlier_run, refuse_anothe
 from landscape.execution.run import run
 from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace, Subspace, parametrized, preserved
-from landscape.storage import check_writable, save, write_named_directions
+from landscape.storage import check_writable, save, sole_writer, write_named_directions
 from landscape.types import DirectionRecord, Grid, Job, Surface
 
 
@@ -40,9 +40,18 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 
     Raises:
         Interrupted: If Ctrl-C or SIGTERM arrives; `surface` of it is what was computed, and it is saved.
+        LandscapeError: If an input is wrong, or another run is writing the file.
     """
-    if settings.out is not None:
-        check_writable(settings.out)
+    if settings.out is None:
+        return _computed(inputs, grid, settings, progress)
+    if settings.out.suffix != ".h5" and not settings.out.is_dir():
+        raise LandscapeError(f"the surface is an HDF5 file: give it a name that ends in .h5, not {str(settings.out)!r}")
+    check_writable(settings.out)
+    with sole_writer(settings.out):
+        return _computed(inputs, grid, settings, progress)
+
+
+def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
     device = device_for(settings.device, inputs.model)
     with failures_of_the_device(device):
         model = placed(inputs.model, device, settings.parametrization)
@@ -79,8 +88,12 @@ class _Session:
         """Evaluate the centre, then all that is not done."""
         for note in self._notes:
             self._progress.say(note)
-        if self._settings.out:
-            self._progress.say(f"the surface goes into {self._settings.out}, saved every few seconds")
+        axes = zip(self._grid.names, self._grid.axes, strict=True)
+        ranges = ", ".join(
+            f"{len(axis)} along {name} from {axis.values[0]:g} to {axis.values[-1]:g}" for name, axis in axes
+        )
+        into = f" into {self._settings.out}, saved every few seconds" if self._settings.out else ""
+        self._progress.say(f"points: {ranges};{into}" if into else f"points: {ranges}")
         subspace = Subspace(space, directions)
         self._begun = time.monotonic()
         evaluator = self._evaluator(model, subspace, task)
@@ -148,7 +161,8 @@ class _Session:
         results = Results(self._grid, tuple(task.batches), names)
         if self._previous:
             results.take_over(self._previous)
-            self._progress.say(f"going on with {self._settings.out}")
+            if not self._previous.complete:
+                self._progress.say(f"going on with {self._settings.out}")
         index = self._grid.centre()
         if index is None:
             nearest = [min(axis.values, key=abs) for axis in self._grid.axes]
@@ -185,6 +199,9 @@ class _Session:
 
     def _loop(self, evaluator: Evaluator, results: Results, surface: Callable[[], Surface]) -> None:
         out = self._settings.out
+        if self._previous and self._previous.complete:
+            self._progress.say(f"{out} is complete: nothing is left to compute")
+            return
         try:
             run(evaluator, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
         except (Interrupted, KeyboardInterrupt) as error:

@@ -63,6 +63,7 @@ def save(scene: Scene, path: str | Path) -> Path:
     """
     path, draw = Path(path), RENDERERS.get(check_path(path))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         draw(scene, path)
     except OSError as error:
         raise SurroundingsError(f"cannot write the figure {str(path)!r}: {error.strerror or error}") from error

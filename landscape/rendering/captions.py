@@ -226,7 +226,9 @@ def _drawn(scale: Scale | None) -> list[str]:
     said = ["log scale" if scale.log else "linear scale"]
     if scale.levels:
         ends = f"{scale.text(scale.levels[0])} to {scale.text(scale.levels[-1])}"
-        said.append(f"{len(scale.levels)} contour levels, {ends}")
+        gaps_between = np.diff(scale.levels)
+        uneven = not scale.log and len(gaps_between) > 1 and gaps_between.max() > 1.01 * gaps_between.min()
+        said.append(f"{len(scale.levels)} contour levels, {ends}" + (", unevenly spaced" if uneven else ""))
     return said
 
 

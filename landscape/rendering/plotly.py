@@ -215,7 +215,8 @@ def _space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
             return [_surface(mark, place), _lines_in_space(mark, place)]
         case Points():
             height = ground if mark.z is None else mark.z
-            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place)]
+            where = "middle center" if mark.z is None else "top center"  # above the surface, not half sunk into it
+            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place, where)]
         case Hatch():
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
@@ -230,7 +231,14 @@ def _raised(height: Any, scale: Scale) -> Any:
 
 
 def _words_in_space(
-    letter: str, size: int, colour: str, x: FloatArray, y: FloatArray, z: float | FloatArray, place: dict[str, str]
+    letter: str,
+    size: int,
+    colour: str,
+    x: FloatArray,
+    y: FloatArray,
+    z: float | FloatArray,
+    place: dict[str, str],
+    where: str = "middle center",
 ) -> go.Scatter3d:
     """A letter at every place: markers in space have no stars, and their crosses are blots."""
     return go.Scatter3d(
@@ -239,7 +247,7 @@ def _words_in_space(
         z=np.broadcast_to(z, len(x)),
         mode="text",
         text=[letter] * len(x),
-        textposition="middle center",
+        textposition=where,
         textfont={"size": size, "color": colour},
         showlegend=False,
         hoverinfo="skip",

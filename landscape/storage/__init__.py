@@ -2,7 +2,7 @@
 
 from landscape.storage.directions import read_named_directions, write_named_directions
 from landscape.storage.file import is_surface, load, may_be_ours, save
-from landscape.storage.opening import check_writable
+from landscape.storage.opening import check_writable, sole_writer
 
 __all__ = [
     "check_writable",
@@ -11,5 +11,6 @@ __all__ = [
     "may_be_ours",
     "read_named_directions",
     "save",
+    "sole_writer",
     "write_named_directions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import tempfile
@@ -125,10 +126,49 @@ def _failing_to_write(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError where closing a file fails
         reason = getattr(error, "strerror", None) or error
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "free some space or give another place with --out" if full else "give another place with --out"
         raise SurroundingsError(
-            f"cannot write {str(path)!r}: {reason}; nothing that was there is lost: "
-            "free some space or give another place with --out"
+            f"cannot write {str(path)!r}: {reason}; nothing that was there is lost: {advice}"
         ) from error
+
+
+@contextmanager
+def sole_writer(path: str | Path) -> Iterator[None]:
+    """Be the only run that writes a file; readers are not held up, and a killed run leaves nothing locked.
+
+    Args:
+        path: The file; its folder exists.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        LandscapeError: If another run is writing it now.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        yield
+        return
+    lock = Path(path).with_name(f".{Path(path).name}.lock")
+    with _failing_to_write(Path(path)):
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LandscapeError(
+                f"another run is writing {str(path)!r} at this moment: wait for it, or give another file with --out"
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
 
 
 def _flush(path: str) -> None:

@@ -29,13 +29,14 @@ def described(surface: Surface) -> str:
     """
     job, provenance = surface.job, surface.provenance
     done = int(surface.done().sum())
+    statistics = "none" if provenance.get("statistics_layers") == 0 else f"BatchNorm {job.bn_stats}"
     lines = [
         f"file          {surface.path}  (fingerprint {job.fingerprint()})",
         f"checkpoint    {job.checkpoint}  sha256 {job.checkpoint_sha256[:16]}",
         f"model         {job.model}",
         f"data          {job.data}, samples {job.samples}; {'; '.join(sorted(set(job.preprocessing.values())))}",
         f"grid          x {job.x}, y {job.y}: {done:,} of {surface.grid.size:,} points done",
-        f"statistics    BatchNorm {job.bn_stats}; loss {job.loss}; precision {job.precision}",
+        f"statistics    {statistics}; loss {job.loss}; precision {job.precision}",
     ]
     lines += [f"{split:13} {of_centre(surface, split)}" for split in surface.splits]
     lines += [f"states        {name} {100 * value:.2f} %" for name, value in provenance.get("stated", {}).items()]
@@ -45,7 +46,7 @@ def described(surface: Surface) -> str:
     lines += _parameters(provenance.get("parameters", []))
     lines.append(
         f"made          {provenance.get('updated', '')} in {provenance.get('seconds', 0):.0f} s on "
-        f"{provenance.get('machine', '')}; batches of {provenance.get('batch_size', '')}"
+        f"{provenance.get('machine', '')}; batches of at most {provenance.get('batch_size', '')}"
     )
     if provenance.get("command"):
         lines.append(f"command       {provenance['command']}")
