@@ -92,7 +92,7 @@ DESERVED = {
         {"share": 1.0, "examples": 50},
     ),
     "CENTRE-OFF-GRID": (
-        lambda: bowl(LINE[::2][:4] + 0.0, x=Axis.regular(-1, 1, 4)),
+        lambda: bowl(LINE[:8] + 0.0, x=Axis.regular(-1, 1, 8)),
         "note",
         "the trained weights are not a point of the grid: use an odd number of points",
         {},
