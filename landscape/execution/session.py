@@ -92,8 +92,8 @@ class _Session:
         ranges = ", ".join(
             f"{len(axis)} along {name} from {axis.values[0]:g} to {axis.values[-1]:g}" for name, axis in axes
         )
-        into = f" into {self._settings.out}, saved every few seconds" if self._settings.out else ""
-        self._progress.say(f"points: {ranges};{into}" if into else f"points: {ranges}")
+        saved = f"; saved every few seconds in {self._settings.out}" if self._settings.out else ""
+        self._progress.say(f"points: {ranges}{saved}")
         subspace = Subspace(space, directions)
         self._begun = time.monotonic()
         evaluator = self._evaluator(model, subspace, task)
