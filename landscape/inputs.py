@@ -201,7 +201,7 @@ def _data_wanted(checkpoint: Checkpoint, candidates: Sequence[str | nn.Module]) 
     return (
         f"{checkpoint.name}{model} does not say which data it was trained for: pass them with --data, "
         f"one of {', '.join(DATASETS.names())}, a .npz file with images and labels, a folder of class folders, "
-        f"or 'file.py:loader'; for example: landscape compute --ckpt {checkpoint.name} --data cifar10(root='data')"
+        f"or 'file.py:loader'; for example: landscape compute --ckpt {checkpoint.name} --data \"cifar10(root='data')\""
     )
 
 
