@@ -59,10 +59,11 @@ def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress
     directions = directions_of(space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
-    previous = earlier_run(settings.out, job, [one.digest() for one in directions], settings.overwrite)
+    records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
+    previous = earlier_run(settings.out, job, [record.digest for record in records], settings.overwrite)
     session = _Session(inputs, grid, settings, progress, job, previous, device)
     with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
-        return session.run(model, space, directions, task)
+        return session.run(model, space, directions, records, task)
 
 
 class _Session:
@@ -84,7 +85,14 @@ class _Session:
         self.threads: int | None = self._before.get("threads")
         self._notes = list(inputs.notes)
 
-    def run(self, model: nn.Module, space: ParameterSpace, directions: tuple[Direction, ...], task: Task) -> Surface:
+    def run(
+        self,
+        model: nn.Module,
+        space: ParameterSpace,
+        directions: tuple[Direction, ...],
+        records: tuple[DirectionRecord, ...],
+        task: Task,
+    ) -> Surface:
         """Evaluate the centre, then all that is not done."""
         for note in self._notes:
             self._progress.say(note)
@@ -102,7 +110,6 @@ class _Session:
         refuse_another_centre(self._previous, centre)
         self._describe_centre(centre, time.monotonic() - self._begun)
         results = self._results(centre, task)
-        records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
         geometry = self._geometry(model, space, subspace, directions)
         centre_values = {
             split: with_chance(sums.values(), task.batches[split].targets) for split, sums in centre.items()
