@@ -16,7 +16,7 @@ from landscape.types import Axis, Finding, Grid, Surface, axis_of
 if TYPE_CHECKING:
     from landscape.execution import Progress
 
-RESERVED = ("x", "y", "directions", "trajectory", "curvature")
+RESERVED = ("x", "y", "repeat", "bn", "directions", "statistics", "trajectory", "curvature")
 Range = str | Sequence[float] | Axis
 
 

@@ -172,7 +172,7 @@ def _alone(values: FloatArray) -> bool:
 def _value_at_centre(line: Surface, name: str) -> float:
     split, _, quantity = name.partition("/")
     if quantity in line.centre.get(split, {}):
-        return line.centre[split][quantity] * (100.0 if is_accuracy(name) else 1.0)
+        return float(line.centre[split][quantity]) * (100.0 if is_accuracy(name) else 1.0)
     values = line.grid.axes[0].values
     return float(measured(line, name).finite[values.index(0.0)]) if 0.0 in values else float("nan")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 import landscape
 from landscape.errors import LandscapeError
 from landscape.storage.opening import format_of, opened, replacing
-from landscape.storage.schema import AXIS_LABELS, DIRECTION_NAMES, FORMAT, FORMAT_VERSION, SIGNATURE, TEXT
+from landscape.storage.schema import (
+    AXIS_LABELS,
+    DIRECTION_NAMES,
+    FORMAT,
+    FORMAT_VERSION,
+    LEADING_LABELS,
+    SIGNATURE,
+    STATISTICS,
+    TEXT,
+)
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
 
-UNITS = {"loss": "loss per example", "accuracy": "fraction", "count": "examples"}
+UNITS = {"loss": "loss per example", "accuracy": "fraction", "count": "examples", "drift": "nats per channel"}
 
 
 def save(surface: Surface, path: str | Path) -> None:
@@ -36,10 +45,14 @@ def save(surface: Surface, path: str | Path) -> None:
         file.attrs.create("job", surface.job.to_json(), dtype=TEXT)
         file.attrs.create("fingerprint", surface.job.fingerprint(), dtype=TEXT)
         file.attrs.create("provenance", json.dumps(surface.provenance), dtype=TEXT)
-        _write_axes(file, surface.grid)
+        _write_axes(file, surface)
         for split in surface.splits:
-            _write_split(file, split, surface)
-        for name, record in zip(DIRECTION_NAMES, surface.directions, strict=False):
+            _write_group(file, split, surface)
+            centre = json.dumps(dict(surface.centre.get(split, {})))
+            file[split].attrs.create("centre", centre, dtype=TEXT)
+        if any(name.startswith(STATISTICS + "/") for name in surface):
+            _write_group(file, STATISTICS, surface)
+        for name, record in zip(_direction_names(surface.job), surface.directions, strict=False):
             group = file.create_group(f"directions/{name}")
             group.attrs.create("spec", record.spec, dtype=TEXT)
             group.attrs.create("digest", record.digest, dtype=TEXT)
@@ -110,13 +123,18 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
     grid = Grid(tuple(Axis(tuple(file[name][()].tolist())) for name in ("x", "y") if name in file))
     quantities: dict[str, NDArray[Any]] = {}
     centre: dict[str, Mapping[str, float]] = {}
+    leading = _leading(job)
     for split in job.splits:
         group = file[split]
         for name in dict.fromkeys(("loss", "count", *group)):
-            if name not in grid.names:
-                quantities[f"{split}/{name}"] = _values(group[name], grid)
+            if name not in (*leading, *grid.names):
+                quantities[f"{split}/{name}"] = _values(group[name], (*map(len, leading.values()), *grid.shape))
         centre[split] = json.loads(group.attrs["centre"])
-    records = (file[f"directions/{name}"] for name in DIRECTION_NAMES if f"directions/{name}" in file)
+    leading.pop("bn", None)
+    for name, dataset in file.get(STATISTICS, {}).items():
+        quantities[f"{STATISTICS}/{name}"] = _values(dataset, (*map(len, leading.values()), *grid.shape))
+    names = _direction_names(job)
+    records = (file[f"directions/{name}"] for name in names if f"directions/{name}" in file)
     return Surface(
         grid=grid,
         quantities=quantities,
@@ -131,32 +149,49 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
     )
 
 
-def _values(dataset: h5py.Dataset, grid: Grid) -> NDArray[Any]:
-    if dataset.shape != grid.shape:
-        raise ValueError(f"{dataset.name} has shape {dataset.shape}, the grid {grid.shape}")
+def _leading(job: Job) -> dict[str, Sequence[Any]]:
+    """The dimensions before the axes, with their coordinates, where there are several of either."""
+    several = {"repeat": range(job.repeats), "bn": job.policies}
+    return {name: values for name, values in several.items() if len(values) > 1}
+
+
+def _direction_names(job: Job) -> list[str]:
+    """Where in the file the record of each direction is: those of later repeats in a group of their own."""
+    folders = ["", *(f"repeat_{number}/" for number in range(1, job.repeats))]
+    return [f"{folder}{name}" for folder in folders for name in DIRECTION_NAMES[: len(job.grid.axes)]]
+
+
+def _values(dataset: h5py.Dataset, shape: tuple[int, ...]) -> NDArray[Any]:
+    if dataset.shape != shape:
+        raise ValueError(f"{dataset.name} has shape {dataset.shape}, not {shape}")
     values: NDArray[Any] = dataset[()]
     return values
 
 
-def _write_axes(file: h5py.File, grid: Grid) -> None:
-    for name, axis in zip(grid.names, grid.axes, strict=True):
+def _write_axes(file: h5py.File, surface: Surface) -> None:
+    for name, values in _leading(surface.job).items():
+        dtype = TEXT if name == "bn" else np.int64
+        file.create_dataset(name, data=list(values), dtype=dtype).make_scale(name)
+        file[name].attrs.create("long_name", LEADING_LABELS[name], dtype=TEXT)
+    for name, axis in zip(surface.grid.names, surface.grid.axes, strict=True):
         dataset = file.create_dataset(name, data=axis.array(), dtype=np.float64)
         dataset.make_scale(name)
         dataset.attrs.create("long_name", AXIS_LABELS[name], dtype=TEXT)
         dataset.attrs.create("units", "multiples of the direction", dtype=TEXT)
 
 
-def _write_split(file: h5py.File, split: str, surface: Surface) -> None:
-    group = file.create_group(split)
-    group.attrs.create("centre", json.dumps(dict(surface.centre.get(split, {}))), dtype=TEXT)
-    for name, values in surface.quantities.items():
-        if name.startswith(split + "/"):
-            short = name.removeprefix(split + "/")
+def _write_group(file: h5py.File, name: str, surface: Surface) -> None:
+    """Write the arrays of a split, or those of the statistics, which have no dimension `bn`."""
+    group = file.create_group(name)
+    dimensions = [one for one in surface.dimensions if name != STATISTICS or one != "bn"]
+    for full, values in surface.quantities.items():
+        if full.startswith(name + "/"):
+            short = full.removeprefix(name + "/")
             dtype = np.int64 if short == "count" else np.float64
             dataset = group.create_dataset(short, data=values, dtype=dtype)
             dataset.attrs.create("units", UNITS.get(short.split("_")[0], ""), dtype=TEXT)
-            for position, axis in enumerate(surface.grid.names):
-                dataset.dims[position].attach_scale(file[axis])
+            for position, dimension in enumerate(dimensions):
+                dataset.dims[position].attach_scale(file[dimension])
 
 
 def _now() -> str:

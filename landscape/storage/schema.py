@@ -10,4 +10,6 @@ FORMAT_VERSION = 1
 DIRECTIONS_FORMAT = "landscape-directions"
 DIRECTION_NAMES = ("first", "second")
 AXIS_LABELS = {"x": "first direction", "y": "second direction"}
+LEADING_LABELS = {"repeat": "independent draw of the directions", "bn": "policy for the statistics of BatchNorm"}
+STATISTICS = "statistics"  # the group of what is measured of BatchNorm's statistics themselves
 TEXT = h5py.string_dtype("utf-8")

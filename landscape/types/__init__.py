@@ -1,0 +1,22 @@
+"""The plain data that the stages hand to one another: NumPy and text only, all of it frozen."""
+
+from __future__ import annotations
+
+from landscape.types.grid import AXIS_NAMES, MOST_POINTS, Axis, FloatArray, Grid, IntArray, axis_of
+from landscape.types.job import POLICIES, Job
+from landscape.types.surface import DirectionRecord, Finding, Surface
+
+__all__ = [
+    "Axis",
+    "Grid",
+    "Job",
+    "DirectionRecord",
+    "Surface",
+    "Finding",
+    "FloatArray",
+    "IntArray",
+    "AXIS_NAMES",
+    "MOST_POINTS",
+    "POLICIES",
+    "axis_of",
+]
