@@ -171,7 +171,7 @@ DAMAGE = {
     "count": (remove("test/count"), "is damaged (.*count.*)"),
     "split": (remove("test"), "is damaged"),
     "x": (remove("x"), "is damaged"),
-    "shape": (reshape, r"is damaged \(/test/accuracy has shape \(3, 5\), the grid \(5, 3\)\)"),
+    "shape": (reshape, r"is damaged \(/test/accuracy has shape \(3, 5\), not \(5, 3\)\)"),
     "group": (replace_by_array, "is damaged"),
     "job": (lambda file: file.attrs.__delitem__("job"), "is damaged"),
     "json": (set_attribute("job", "{"), "is damaged"),
