@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from landscape.errors import LandscapeError, nearest
 from landscape.storage import is_surface
 from landscape.storage import load as load_file
-from landscape.types import Axis, Finding, Grid, Surface, axis_of
+from landscape.types import POLICIES, Axis, Finding, Grid, Surface, axis_of
 
 if TYPE_CHECKING:
     from landscape.execution import Progress
@@ -39,6 +39,11 @@ def compute(
     parametrization: str = "effective",
     role: Sequence[str] = (),
     bn_stats: str = "frozen",
+    bn_data: Any = None,
+    bn_samples: str | int = 1000,
+    bn_batch_size: int = 128,
+    bn_layers: bool = False,
+    repeats: int = 1,
     precision: str = "fp32",
     device: str = "auto",
     batch_size: int | Literal["auto"] = "auto",
@@ -71,7 +76,15 @@ def compute(
         perturb: `"weights"`, `"weights+bias"` or `"all"`; what is not perturbed stays fixed.
         parametrization: `"effective"` perturbs the weights that weight norm and the like compute, `"raw"` the stored.
         role: Overrides `"PATTERN=ROLE:AXIS"` of a parameter's role and filter axis.
-        bn_stats: Policy for BatchNorm's running statistics: `"frozen"`, those of the checkpoint at every point.
+        bn_stats: Policy for BatchNorm's running statistics at the points: `"frozen"`, those of the checkpoint;
+            `"batch"`, those of each batch that is evaluated; `"recalibrate"`, estimated anew over calibration images;
+            or `"all"` three on the same directions.
+        bn_data: The calibration data, as `data`; a spec of images may say `augment='crop4-flip'`. None for the
+            training split of `data`.
+        bn_samples: Which of them, as `samples`.
+        bn_batch_size: Examples in a batch whose statistics are taken, for `"batch"` and `"recalibrate"`.
+        bn_layers: Whether to store the drift of the statistics layer by layer, too.
+        repeats: How many independent draws of the directions; the first is that of a run without repeats.
         precision: Arithmetic of the forward pass: `"fp32"`.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
@@ -99,6 +112,7 @@ def compute(
     grid = _grid(x, y)
     _check_choices(normalize, bn_stats, precision, parametrization)
     _check_numbers(seed, batch_size)
+    _check_counts(repeats, bn_batch_size)
     if ckpt is None and (model is None or isinstance(model, str)):
         raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
     if ckpt is None and data is None:
@@ -122,6 +136,10 @@ def compute(
         seed=seed,
         samples=str(samples),
         bn_stats=bn_stats,
+        bn_samples=str(bn_samples),
+        bn_batch_size=bn_batch_size,
+        bn_layers=bn_layers,
+        repeats=repeats,
         precision=precision,
         device=device,
         batch_size=None if batch_size == "auto" else batch_size,
@@ -261,12 +279,19 @@ def _check_numbers(seed: Any, batch_size: Any) -> None:
         raise LandscapeError(f"the batch size is 'auto' or a positive whole number, not {batch_size!r}")
 
 
+def _check_counts(repeats: Any, bn_batch_size: Any) -> None:
+    if not isinstance(repeats, int) or repeats < 1:
+        raise LandscapeError(f"--repeats is a positive whole number, for example 8, not {repeats!r}")
+    if not isinstance(bn_batch_size, int) or bn_batch_size < 2:
+        raise LandscapeError(f"--bn-batch-size needs two examples or more to have a variance, not {bn_batch_size!r}")
+
+
 def _check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:
     from landscape.directions.normalize import NORMALIZERS
 
     NORMALIZERS.get(normalize)
     for name, value, known in (
-        ("bn_stats", bn_stats, ("frozen",)),
+        ("bn_stats", bn_stats, (*POLICIES, "all")),
         ("precision", precision, ("fp32",)),
         ("parametrization", parametrization, ("effective", "raw")),
     ):

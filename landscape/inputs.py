@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.data import DATASETS, Batches, ImageSet, load_data, materialise
+from landscape.data import DATASETS, Batches, ImageSet, identity_of, load_calibration, load_split
 from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Task, make_task, strict_arithmetic
 from landscape.evaluation.metrics import PerExample
@@ -40,6 +40,8 @@ class Inputs:
         batches: The examples of each split.
         stated: The accuracy that the checkpoint states of itself, as a fraction, by the name of its entry.
         notes: Whatever was recognised or assumed, a sentence each.
+        calibration: The images over which BatchNorm's statistics are estimated anew, where that is asked for.
+        calibration_spec: What names them.
     """
 
     model: nn.Module
@@ -51,6 +53,8 @@ class Inputs:
     batches: Mapping[str, Batches]
     stated: Mapping[str, float]
     notes: tuple[str, ...]
+    calibration: Batches | None = None
+    calibration_spec: str = ""
 
 
 def from_checkpoint(
@@ -63,6 +67,8 @@ def from_checkpoint(
     loss: str | PerExample = "cross-entropy",
     trust: bool = False,
     key: str | None = None,
+    bn_data: Any = None,
+    bn_samples: str | None = None,
 ) -> Inputs:
     """Open a checkpoint, find the model it belongs to, and load the data.
 
@@ -76,6 +82,8 @@ def from_checkpoint(
         loss: What is measured, where models have to be told apart by evaluating them.
         trust: Whether files that may run code may be loaded.
         key: Which weights of the file; None for the usual ones.
+        bn_data: Spec of the calibration data, or a loader; None for the training split of the data.
+        bn_samples: Which of them; None to load none.
 
     Returns:
         The inputs.
@@ -88,23 +96,32 @@ def from_checkpoint(
     data = data if data is not None else _stated(checkpoint, "data", trust)
     if data is None:
         raise LandscapeError(_data_wanted(checkpoint, candidates))
-    batches, data_spec = load_batches(data, splits, samples)
-    network, spec, chosen = _fitting(checkpoint, candidates, batches, loss)
-    notes = (*checkpoint.notes, *chosen, *(note for one in batches.values() for note in one.notes))
+    loaded = _load(data, splits, samples, bn_data, bn_samples)
+    network, spec, chosen = _fitting(checkpoint, candidates, loaded.batches, loss)
     return Inputs(
         network,
         checkpoint.name,
         checkpoint.sha256,
         spec,
         checkpoint.key,
-        data_spec,
-        batches,
+        identity_of(data),
+        loaded.batches,
         checkpoint.stated,
-        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys((*checkpoint.notes, *chosen, *loaded.notes))),
+        loaded.calibration,
+        loaded.calibration_spec,
     )
 
 
-def from_objects(model: nn.Module, data: Any, splits: Sequence[str], samples: str) -> Inputs:
+def from_objects(
+    model: nn.Module,
+    data: Any,
+    splits: Sequence[str],
+    samples: str,
+    *,
+    bn_data: Any = None,
+    bn_samples: str | None = None,
+) -> Inputs:
     """Take a model and data that the caller already holds.
 
     Args:
@@ -112,13 +129,26 @@ def from_objects(model: nn.Module, data: Any, splits: Sequence[str], samples: st
         data: Spec of the data, or a Dataset, DataLoader or iterable of (input, target) batches.
         splits: Names of the splits.
         samples: Which examples of each.
+        bn_data: As for `from_checkpoint`.
+        bn_samples: As for `from_checkpoint`.
 
     Returns:
         The inputs; the model is the caller's own.
     """
-    batches, data_spec = load_batches(data, splits, samples)
-    notes = dict.fromkeys(note for one in batches.values() for note in one.notes)
-    return Inputs(model, "object", _state_digest(model), _object_spec(model), "", data_spec, batches, {}, tuple(notes))
+    loaded = _load(data, splits, samples, bn_data, bn_samples)
+    return Inputs(
+        model,
+        "object",
+        _state_digest(model),
+        _object_spec(model),
+        "",
+        identity_of(data),
+        loaded.batches,
+        {},
+        loaded.notes,
+        loaded.calibration,
+        loaded.calibration_spec,
+    )
 
 
 def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[str, Batches], str]:
@@ -136,26 +166,43 @@ def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[s
     Raises:
         LandscapeError: If a split is missing, or one source would have to serve several.
     """
+    return _load(data, splits, samples, None, None).batches, identity_of(data)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    batches: dict[str, Batches]
+    calibration: Batches | None
+    calibration_spec: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        parts = [*self.batches.values(), *([self.calibration] if self.calibration else [])]
+        return tuple(dict.fromkeys(note for one in parts for note in one.notes))
+
+
+def _load(data: Any, splits: Sequence[str], samples: str, bn_data: Any, bn_samples: str | None) -> _Loaded:
+    """The examples of each split and, if wanted, those for calibration; whole sets are let go as soon as possible."""
     if len(splits) > 1 and not isinstance(data, str | Spec | Mapping):
         raise LandscapeError(
             f"one loader cannot be the splits {', '.join(splits)}: give a mapping from splits to loaders"
         )
-    found = {}
+    batches, evaluated = {}, {}
     for split in splits:
-        if isinstance(data, str | Spec):
-            loaded = load_data(data, split).subset(samples)
-        else:
-            source = data.get(split) if isinstance(data, Mapping) else data
-            if source is None:
-                raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
-            if isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source):
-                source = [tuple(torch.as_tensor(part) for part in source)]
-            loaded = source if isinstance(source, ImageSet | Batches) else materialise(source, split)
-            loaded = loaded if samples == "all" else loaded.subset(samples)
-        found[split] = loaded.batches() if isinstance(loaded, ImageSet) else loaded
-    if isinstance(data, str | Spec):
-        return found, (Spec.parse(data) if isinstance(data, str) else data).identity()
-    return found, "object"
+        whole = load_split(data, split)
+        if isinstance(whole, ImageSet) and whole.augment != "none":
+            raise LandscapeError(
+                f"augment={whole.augment!r} belongs to --bn-data, the images over which BatchNorm's statistics are "
+                "recalibrated: leave it out of --data, whose images are evaluated as they are"
+            )
+        keep = samples == "all" and not isinstance(data, str | Spec)
+        part = whole if keep else whole.subset(samples)
+        batches[split] = part.batches() if isinstance(part, ImageSet) else part
+        serves = split == "train" and bn_data is None and bn_samples is not None
+        evaluated[split] = whole if serves else part.subset("first:1")
+    if bn_samples is None:
+        return _Loaded(batches, None, "")
+    return _Loaded(batches, *load_calibration(bn_data, data, evaluated, bn_samples))
 
 
 def _candidates(checkpoint: Checkpoint, model: str | nn.Module | None, trust: bool) -> list[str | nn.Module]:

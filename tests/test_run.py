@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from landscape.analysis.geometry import measured_part
 from landscape.errors import Interrupted
-from landscape.evaluation import Sums
 from landscape.execution import Results, Silent, coarse_to_fine, progress_on, run
 from landscape.execution.progress import Bar, Lines, duration
 from landscape.execution.signals import stop_request
@@ -66,9 +65,9 @@ def test_a_hundredth_of_the_default_grid_spans_its_whole_range():
 
 def partly(grid: Grid, done: int) -> Surface:
     """A surface on which so many points are done; the values are the flat indices."""
-    results = Results(grid, ["test"], ["loss"])
+    results = Results(grid, ["test/loss", "test/count"])
     for index in coarse_to_fine(grid)[:done]:
-        results.record(index, {"test": {"loss": float(index), "count": 5}})
+        results.record(0, index, {"test/loss": [float(index)], "test/count": [5]})
     return Surface(grid, results.quantities(), JOB)
 
 
@@ -107,12 +106,12 @@ class Evaluating:
     def __init__(self, at: int = -1, act=lambda: None) -> None:
         self.points, self.at, self.act = [], at, act
 
-    def __call__(self, point):
+    def __call__(self, repeat, point):
         if len(self.points) == self.at:
             self.act()
         self.points.append(tuple(point))
         loss = point[0] + 10 * sum(point[1:])
-        return {"test": Sums(2, {"loss": (2 * loss, 2 * loss**2), "loss_rise": (0.0, 0.0)})}
+        return {"test/loss": [loss + 100 * repeat], "test/count": [2]}
 
 
 class Saving:
@@ -129,7 +128,7 @@ PLANE = Grid((Axis.parse("-1:1:5"), Axis.parse("0:1:3")))
 
 
 def started(grid=PLANE):
-    results = Results(grid, ["test"], ["loss", "loss_stderr", "loss_rise_stderr"])
+    results = Results(grid, ["test/loss", "test/count"])
     return results, Saving(results, grid)
 
 
@@ -145,7 +144,7 @@ def test_a_run_fills_every_point_coarse_to_fine():
 
 def test_points_that_are_done_are_left_alone():
     evaluator, (results, save) = Evaluating(), started()
-    results.record(4, {"test": {"loss": float("nan"), "count": 2}})
+    results.record(0, 4, {"test/loss": [float("nan")], "test/count": [2]})
     run(evaluator, PLANE, results, save, Silent(), save_every=0.0)
     assert PLANE.point(4) not in evaluator.points
     assert np.isnan(results.quantities()["test/loss"].flat[4])
@@ -217,8 +216,8 @@ def test_an_error_in_the_model_saves_what_was_done():
 def test_results_take_over_an_earlier_run():
     results, earlier = started()[0], partly(PLANE, 6)
     results.take_over(earlier)
-    assert results.remaining(coarse_to_fine(PLANE)) == coarse_to_fine(PLANE)[6:].tolist()
-    results.record(0, {"test": {"loss": -1.0, "count": 5}})
+    assert results.remaining(coarse_to_fine(PLANE)) == [(0, index) for index in coarse_to_fine(PLANE)[6:]]
+    results.record(0, 0, {"test/loss": [-1.0], "test/count": [5]})
     assert earlier["loss"].flat[0] != -1.0
     copies = results.quantities()
     copies["test/loss"][:] = 0
@@ -226,11 +225,30 @@ def test_results_take_over_an_earlier_run():
 
 
 def test_a_point_is_done_when_all_its_splits_are():
-    results = Results(PLANE, ["test", "train"], ["loss"])
-    results.record(7, {"test": {"loss": 1.0, "count": 3}})
-    assert 7 in results.remaining(coarse_to_fine(PLANE))
-    results.record(7, {"train": {"loss": 1.0, "count": 3}})
-    assert 7 not in results.remaining(coarse_to_fine(PLANE))
+    results = Results(PLANE, ["test/loss", "test/count", "train/loss", "train/count"])
+    results.record(0, 7, {"test/loss": [1.0], "test/count": [3]})
+    assert (0, 7) in results.remaining(coarse_to_fine(PLANE))
+    results.record(0, 7, {"train/loss": [1.0], "train/count": [3]})
+    assert (0, 7) not in results.remaining(coarse_to_fine(PLANE))
+
+
+def test_repeats_are_done_one_after_the_other_and_policies_side_by_side():
+    results = Results(PLANE, ["test/loss", "test/count", "statistics/drift"], policies=3, repeats=2)
+    seen = []
+
+    def evaluate(repeat, point):
+        seen.append((repeat, point))
+        losses = [point[0] + 10 * point[1] + 100 * policy + 1000 * repeat for policy in range(3)]
+        return {"test/loss": losses, "test/count": [4] * 3, "statistics/drift": [float(repeat)]}
+
+    run(evaluate, PLANE, results, lambda: None, Silent())
+    points = [PLANE.point(index) for index in coarse_to_fine(PLANE)]
+    assert seen == [(repeat, point) for repeat in range(2) for point in points]
+    found = results.quantities()
+    x, y = (axis.array() for axis in PLANE.axes)
+    leading = 1000 * np.arange(2)[:, None, None, None] + 100 * np.arange(3)[:, None, None]
+    np.testing.assert_array_equal(found["test/loss"], leading + x[:, None] + 10 * y)
+    np.testing.assert_array_equal(found["statistics/drift"], np.arange(2.0)[:, None, None] * np.ones((5, 3)))
 
 
 def clocked(progress, monkeypatch, seconds, points, done=0):

@@ -100,8 +100,23 @@ import click
     "--bn-stats",
     default="frozen",
     show_default=True,
-    type=click.Choice(["frozen"]),
-    help="BatchNorm's statistics: frozen, those of the checkpoint at every point.",
+    type=click.Choice(["frozen", "batch", "recalibrate", "all"]),
+    help="BatchNorm's statistics at a point: frozen, those of the checkpoint; batch, those of each batch; recalibrate, "
+    "estimated anew over calibration images; or all three on the same directions.",
+)
+@click.option(
+    "--bn-data",
+    metavar="SPEC",
+    help="Calibration images, as --data; \"train.npz(augment='crop4-flip')\" for a network that was trained with crops "
+    "and flips. Default: the training split of --data.",
+)
+@click.option("--bn-samples", default="1000", show_default=True, metavar="N|first:N", help="How many of them.")
+@click.option(
+    "--bn-batch-size", default=128, show_default=True, help="Batches whose statistics are taken (batch, recalibrate)."
+)
+@click.option("--bn-layers", is_flag=True, help="Store the drift of the statistics layer by layer, too.")
+@click.option(
+    "--repeats", default=1, show_default=True, help="Independent draws of the directions, for numbers with intervals."
 )
 @click.option(
     "--precision",

@@ -1,18 +1,23 @@
 """Numbers at points: tasks, losses and metrics, sums, and the evaluator that defines them."""
 
 from landscape.evaluation.arithmetic import strict_arithmetic
-from landscape.evaluation.evaluator import Evaluator, check_determinism
+from landscape.evaluation.batchnorm import Statistics, statistics_layers
+from landscape.evaluation.evaluator import Evaluator, Measurement, check_determinism
 from landscape.evaluation.metrics import LOSSES, METRICS
 from landscape.evaluation.sums import Sums
-from landscape.evaluation.task import Task, make_task
+from landscape.evaluation.task import Task, make_task, moved
 
 __all__ = [
     "LOSSES",
     "METRICS",
     "Evaluator",
+    "Measurement",
+    "Statistics",
     "Sums",
     "Task",
     "check_determinism",
     "make_task",
+    "moved",
+    "statistics_layers",
     "strict_arithmetic",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.evaluation.memory import out_of_memory, too_little_memory
+from landscape.evaluation.batchnorm import Statistics
+from landscape.evaluation.memory import fixed_batches, out_of_memory, too_little_memory
 from landscape.evaluation.sums import Sums
 from landscape.evaluation.task import Task
 from landscape.parameters import Subspace
@@ -18,52 +20,112 @@ from landscape.parameters import Subspace
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured at a point.
+
+    Attributes:
+        sums: For each split, the sums under each policy for BatchNorm's statistics.
+        drift: Of the recalibrated statistics from the frozen ones, as `Statistics.drift` names it.
+    """
+
+    sums: Mapping[str, Mapping[str, Sums]]
+    drift: Mapping[str, float]
+
+    def values(self) -> dict[str, list[float]]:
+        """All numbers under their names in the file: one per policy, or a single one of the statistics."""
+        found: dict[str, list[float]] = {}
+        for split, measured in self.sums.items():
+            per_policy = [sums.values() for sums in measured.values()]
+            for name in per_policy[-1]:
+                found[f"{split}/{name}"] = [values.get(name, 0.0) for values in per_policy]
+        return {**found, **{f"statistics/{name}": [value] for name, value in self.drift.items()}}
+
+
 class Evaluator:
     """Evaluates a task at points of a subspace: eager, one point at a time, all batches in a row.
 
-    Sums are kept on the device in float64; each point costs one transfer to the host.
+    Sums are kept on the device in float64; each point costs one transfer to the host per policy and split.
 
     Args:
         model: The network, in eval mode, on the device.
-        subspace: Where the points lie.
+        subspace: Where the points lie; another one may be set later.
         task: What is measured, its data on the device.
         batch_size: The most examples in a batch; halved where memory runs out.
+        statistics: The policies for BatchNorm's statistics; frozen where there are none.
+        layers: Whether to measure the drift of the statistics layer by layer, too.
     """
 
     name = "eager"
 
-    def __init__(self, model: nn.Module, subspace: Subspace, task: Task, batch_size: int) -> None:
-        self._model = model
-        self._subspace = subspace
-        self._task = task
+    def __init__(
+        self,
+        model: nn.Module,
+        subspace: Subspace,
+        task: Task,
+        batch_size: int,
+        statistics: Statistics | None = None,
+        layers: bool = False,
+    ) -> None:
+        self.subspace = subspace
         self.batch_size = batch_size
-        self._centre_losses: dict[str, Tensor] = {}
+        self._model = model
+        self._task = task
+        self._statistics = statistics or Statistics(model)
+        self._layers = layers
+        self._centre_losses: dict[tuple[str, str], Tensor] = {}
 
-    def centre(self) -> dict[str, Sums]:
+    @property
+    def recalibrates(self) -> bool:
+        """Whether statistics are estimated anew at every point."""
+        return "recalibrate" in self._statistics.policies and bool(self._statistics.layers)
+
+    def centre(self) -> Measurement:
         """Evaluate the checkpoint itself and keep its per-example losses, which the rise is measured from.
 
         Returns:
-            Sums for each split; `loss_rise` is exactly 0.
+            What is measured; `loss_rise` is exactly 0, and under policies other than `frozen` there is
+            `loss_minus_frozen`, the paired difference from the loss under the checkpoint's own statistics.
         """
         with torch.inference_mode():
-            parts = self._retrying(lambda: {split: list(self._values(split)) for split in self._task.batches})
-            self._centre_losses = {split: torch.cat([part[0] for part in parts[split]]) for split in parts}
-            return {split: self._sums(split, self._totals(split, parts[split])) for split in parts}
+            policies = dict.fromkeys(("frozen", *self._statistics.policies))
+            measured = self._under_each(policies, self._centre_sums)
+        asked = {
+            split: {policy: sums[policy] for policy in self._statistics.policies}
+            for split, sums in measured.sums.items()
+        }
+        return Measurement(asked, measured.drift)
 
-    def __call__(self, point: Sequence[float]) -> dict[str, Sums]:
+    def __call__(self, point: Sequence[float]) -> Measurement:
         """Evaluate a point.
 
         Args:
             point: Its coordinates, in multiples of the directions.
 
         Returns:
-            Sums for each split.
+            What is measured there.
         """
-        with torch.inference_mode(), self._subspace.at(point):
-            totals = self._retrying(
-                lambda: {split: self._totals(split, self._values(split)) for split in self._task.batches}
-            )
-            return {split: self._sums(split, total) for split, total in totals.items()}
+        with torch.inference_mode(), self.subspace.at(point):
+            return self._under_each(self._statistics.policies, self._point_sums)
+
+    def half_difference(self, point: Sequence[float]) -> dict[str, float]:
+        """How much the choice of calibration images matters at a point.
+
+        Args:
+            point: Its coordinates.
+
+        Returns:
+            For each split, the loss under the statistics of one half of the calibration set minus that under those
+            of the other half.
+        """
+        with torch.inference_mode(), self.subspace.at(point):
+            halves, losses = self._statistics.estimate(), []
+            for moments in (halves.even, halves.odd):
+                with self._statistics.placed(moments):
+                    losses.append(
+                        {split: self._point_sums(split, "recalibrate").mean("loss") for split in self._task.batches}
+                    )
+        return {split: losses[0][split] - losses[1][split] for split in losses[0]}
 
     def probe(self) -> tuple[float, float]:
         """Evaluate the first batch at the centre twice.
@@ -73,28 +135,57 @@ class Evaluator:
         """
         with torch.inference_mode():
             split = next(iter(self._task.batches))
-            first, second = (self._retrying(lambda: self._first_losses(split)) for _ in range(2))
+            first, second = (self._retrying("frozen", lambda: self._first_losses(split)) for _ in range(2))
         same = (first == second) | (first.isnan() & second.isnan())
         apart = (first - second).abs().masked_fill(same, 0.0)
         scale = first.abs().clamp_min(torch.finfo(torch.float32).tiny)
         return float(apart.nan_to_num(torch.inf).max()), float((apart / scale).nan_to_num(torch.inf).max())
 
+    def _under_each(self, policies: Iterable[str], measure: Callable[[str, str], Sums]) -> Measurement:
+        """Measure every split at the model's present weights under each policy."""
+        sums: dict[str, dict[str, Sums]] = {split: {} for split in self._task.batches}
+        drift: dict[str, float] = {}
+        for policy in policies:
+            with self._statistics.under(policy) as halves:
+                for split, measured in sums.items():
+                    measured[policy] = measure(split, policy)
+            if halves is not None:
+                drift = self._statistics.drift(halves, self._layers)
+        return Measurement(sums, drift)
+
+    def _point_sums(self, split: str, policy: str) -> Sums:
+        totals = self._retrying(policy, lambda: self._totals(split, policy, self._values(split, policy)))
+        return self._sums(split, totals)
+
+    def _centre_sums(self, split: str, policy: str) -> Sums:
+        """The sums at the centre, keeping the losses of the examples; `frozen` comes first."""
+        parts = self._retrying(policy, lambda: list(self._values(split, policy)))
+        losses = self._centre_losses[policy, split] = torch.cat([part[0] for part in parts])
+        sums = self._sums(split, self._totals(split, policy, parts))
+        if policy == "frozen":
+            return sums
+        apart = losses - self._centre_losses["frozen", split]
+        return replace(
+            sums, totals={**sums.totals, "loss_minus_frozen": (float(apart.sum()), float(apart.square().sum()))}
+        )
+
     def _first_losses(self, split: str) -> Tensor:
         inputs, targets = self._task.batches[split].split(self.batch_size)[0]
         return self._task.per_example(self._model, inputs, targets)[0]
 
-    def _values(self, split: str) -> Iterator[Tensor]:
+    def _values(self, split: str, policy: str) -> Iterator[Tensor]:
         """Per-example values of all quantities, batch by batch, each of shape (quantities, n)."""
-        for inputs, targets in self._task.batches[split].split(self.batch_size):
+        size = self._statistics.batch_size if self._statistics.own_batches(policy) else self.batch_size
+        for inputs, targets in self._task.batches[split].split(size):
             yield self._task.per_example(self._model, inputs, targets)
 
-    def _totals(self, split: str, parts: Iterable[Tensor]) -> Tensor:
+    def _totals(self, split: str, policy: str, parts: Iterable[Tensor]) -> Tensor:
         """Sums and sums of squares on the device, shape (2, quantities + 1), the last one the rise of the loss."""
         start = 0
         total: Tensor | None = None
         for values in parts:
             stop = start + values.shape[1]
-            rise = values[0] - self._centre_losses[split][start:stop]
+            rise = values[0] - self._centre_losses[policy, split][start:stop]
             extended = torch.cat([values, rise[None]])
             part = torch.stack([extended.sum(1), extended.square().sum(1)])
             total, start = (part if total is None else total + part), stop
@@ -107,8 +198,11 @@ class Evaluator:
         pairs = {name: (total, square) for name, total, square in zip(names, sums, squares, strict=True)}
         return Sums(len(self._task.batches[split]), pairs)
 
-    def _retrying(self, compute: Callable[[], Result]) -> Result:
-        """Compute, halving the batch size for as long as memory runs out."""
+    def _retrying(self, policy: str, compute: Callable[[], Result]) -> Result:
+        """Compute, halving the batch size for as long as memory runs out and the batches are ours to choose."""
+        if self._statistics.own_batches(policy):
+            with fixed_batches():
+                return compute()
         while True:
             try:
                 return compute()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from landscape.errors import SurroundingsError
@@ -10,6 +13,29 @@ from landscape.errors import SurroundingsError
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def fixed_batches() -> Iterator[None]:
+    """Make running out of memory an error where the batches are part of the job and cannot be halved in silence.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SurroundingsError: If memory runs out.
+        MemoryError: Never; it is what is turned into that.
+        RuntimeError: What has another cause, as it was.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise SurroundingsError(
+                "the device is out of memory with the batches whose statistics are taken: give smaller ones with "
+                "--bn-batch-size, or use --device cpu"
+            ) from error
+        raise
 
 
 def too_little_memory() -> SurroundingsError:

@@ -39,12 +39,7 @@ class Task:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Task:
         """The same task with its data on a device, floating-point inputs in the model's dtype."""
-        moved = {}
-        for split, batches in self.batches.items():
-            there = batches.to(device)
-            inputs = there.inputs.to(dtype) if there.inputs.is_floating_point() else there.inputs
-            moved[split] = replace(there, inputs=inputs)
-        return Task(moved, self.quantities)
+        return Task({split: moved(batches, device, dtype) for split, batches in self.batches.items()}, self.quantities)
 
     def per_example(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """Evaluate one batch.
@@ -82,6 +77,21 @@ class Task:
             for quantity in self.quantities:
                 _check_quantity(quantity, output, targets)
                 _check_criterion(quantity, output, targets, batches.targets)
+
+
+def moved(batches: Batches, device: torch.device, dtype: torch.dtype) -> Batches:
+    """Put examples on a device, floating-point inputs in the model's dtype.
+
+    Args:
+        batches: The examples.
+        device: Where they go.
+        dtype: That of the model.
+
+    Returns:
+        The examples there.
+    """
+    there = batches.to(device)
+    return replace(there, inputs=there.inputs.to(dtype)) if there.inputs.is_floating_point() else there
 
 
 def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: Sequence[str | PerExample] = ()) -> Task:

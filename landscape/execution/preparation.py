@@ -34,6 +34,11 @@ class Settings:
     seed: int = 0
     samples: str = "all"
     bn_stats: str = "frozen"
+    bn_samples: str = "1000"
+    bn_batch_size: int = 128
+    bn_layers: bool = False
+    fold_bn: bool = False
+    repeats: int = 1
     precision: str = "fp32"
     device: str = "auto"
     batch_size: int | None = None
@@ -66,7 +71,9 @@ def placed(model: nn.Module, device: torch.device, parametrization: str) -> nn.M
     return working.to(device) if working is not model else model
 
 
-def directions_of(space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> tuple[Direction, ...]:
+def directions_of(
+    space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings, repeat: int = 0
+) -> tuple[Direction, ...]:
     """Draw the directions, or read them from their file.
 
     Args:
@@ -74,6 +81,7 @@ def directions_of(space: ParameterSpace, model: nn.Module, grid: Grid, settings:
         model: The network, for the order of its state dict.
         grid: How many are needed.
         settings: Where they come from.
+        repeat: Which of the independent draws.
 
     Returns:
         One direction per axis.
@@ -90,7 +98,12 @@ def directions_of(space: ParameterSpace, model: nn.Module, grid: Grid, settings:
     if settings.directions != "random" and ignored:
         raise LandscapeError(f"the directions of a file are taken as they are: leave out {' and '.join(ignored)}")
     if settings.directions == "random":
-        return tuple(Gaussian(settings.seed, axis, normalize=settings.normalize)(space) for axis in range(number))
+        draws = (Gaussian(settings.seed, axis, repeat, settings.normalize) for axis in range(number))
+        return tuple(draw(space) for draw in draws)
+    if settings.repeats > 1:
+        raise LandscapeError(
+            f"--repeats {settings.repeats} draws random directions anew, and those of a file are fixed: leave it out"
+        )
     found = read_directions(settings.directions, space, model.state_dict())
     if len(found) < number:
         raise LandscapeError(f"{settings.directions} holds {len(found)} direction: draw a line with --y none")
@@ -111,6 +124,8 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         The job.
     """
     imported = settings.directions != "random"
+    policies = Job.policies_of(settings.bn_stats)
+    calibration = inputs.calibration if "recalibrate" in policies else None
     axes = [str(axis) for axis in grid.axes]
     return Job(
         checkpoint=inputs.name,
@@ -133,5 +148,12 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         x=axes[0],
         y=axes[1] if len(axes) > 1 else "none",
         bn_stats=settings.bn_stats,
+        bn_data=inputs.calibration_spec if calibration else "",
+        bn_digest=calibration.digest if calibration else "",
+        bn_preprocessing=calibration.preprocessing if calibration else "",
+        bn_samples=settings.bn_samples if calibration else "",
+        bn_batch_size=0 if policies == ("frozen",) else settings.bn_batch_size,
+        fold_bn=settings.fold_bn,
+        repeats=settings.repeats,
         precision=PRECISIONS.get(dtype_of(model), settings.precision),
     )

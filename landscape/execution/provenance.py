@@ -9,29 +9,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import landscape
 
 
-def statistics_layers(model: nn.Module) -> int:
-    """How many layers keep running statistics."""
-    return sum(getattr(module, "running_mean", None) is not None for module in model.modules())
-
-
-def with_chance(values: dict[str, float], targets: Tensor) -> dict[str, float]:
-    """Beside an accuracy, the one that always answering the commonest class would reach.
+def chance_accuracy(targets: Tensor) -> float | None:
+    """The accuracy that always answering the commonest class would reach.
 
     Args:
-        values: The quantities of a split at the trained weights.
-        targets: The targets of that split.
+        targets: The targets of a split.
 
     Returns:
-        The same values, with `chance_accuracy` where there are classes.
+        A fraction, or None where the targets are no classes.
     """
-    if "accuracy" in values and targets.ndim == 1 and not targets.is_floating_point():
-        values["chance_accuracy"] = float(torch.bincount(targets).max()) / len(targets)
-    return values
+    if targets.ndim != 1 or targets.is_floating_point():
+        return None
+    return float(torch.bincount(targets).max()) / len(targets)
 
 
 def versions() -> dict[str, str]:
@@ -53,5 +47,12 @@ def machine(device: torch.device) -> str:
 
 
 def json_ready(values: Mapping[str, Any]) -> dict[str, Any]:
-    """NaN, which JSON has not, as None."""
-    return {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}
+    """NaN, which JSON has not, as None, in lists too."""
+    return {
+        key: [_ready(one) for one in value] if isinstance(value, list) else _ready(value)
+        for key, value in values.items()
+    }
+
+
+def _ready(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value

@@ -1,8 +1,9 @@
-"""The values of a run while it goes on: arrays of the grid's shape, filled in any order."""
+"""The values of a run while it goes on: arrays filled in any order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,44 +13,60 @@ from landscape.types import Grid, IntArray, Surface
 
 
 class Results:
-    """Arrays to fill; a point is done once its count is positive.
+    """Arrays to fill; a point is done once its counts are positive.
 
     Args:
         grid: The points.
-        splits: Names of the splits.
-        names: Names of the quantities of each split.
+        names: Full names of the quantities, such as `test/loss`, `test/count`, `statistics/drift`.
+        policies: How many policies for BatchNorm's statistics there are.
+        repeats: How many draws of the directions.
     """
 
-    def __init__(self, grid: Grid, splits: Sequence[str], names: Sequence[str]) -> None:
-        self._grid = grid
-        self._splits = tuple(splits)
+    def __init__(self, grid: Grid, names: Iterable[str], policies: int = 1, repeats: int = 1) -> None:
+        self._grid, self._policies, self._repeats = grid, policies, repeats
+        # (repeat, policy, point); what is measured of the statistics themselves has one "policy" only.
         self._arrays: dict[str, NDArray[Any]] = {}
-        for split in splits:
-            for name in names:
-                self._arrays[f"{split}/{name}"] = np.full(grid.shape, np.nan)
-            self._arrays[f"{split}/count"] = np.zeros(grid.shape, dtype=np.int64)
+        for name in names:
+            shape = (repeats, self._wide(name), grid.size)
+            count = name.endswith("/count")
+            self._arrays[name] = np.zeros(shape, dtype=np.int64) if count else np.full(shape, np.nan)
 
     def take_over(self, surface: Surface) -> None:
         """Take over the values of an earlier run of the same job."""
         for name, values in surface.quantities.items():
-            self._arrays[name] = values.copy()
+            self._arrays[name] = values.reshape(self._repeats, self._wide(name), self._grid.size).copy()
 
-    def record(self, index: int, values: Mapping[str, Mapping[str, float]]) -> None:
+    def record(self, repeat: int, index: int, values: Mapping[str, Sequence[float]]) -> None:
         """Enter the values of a point; the same point may arrive again.
 
         Args:
-            index: Its flat index.
-            values: For each split, the value of each quantity, `count` included.
+            repeat: Number of the repeat.
+            index: Flat index of the point.
+            values: For each quantity, one number per policy; those that are not kept are left out.
         """
-        for split, found in values.items():
-            for name, value in found.items():
-                self._arrays[f"{split}/{name}"].flat[index] = value
+        for name, found in values.items():
+            if name in self._arrays:
+                self._arrays[name][repeat, :, index] = found
 
-    def remaining(self, order: IntArray) -> list[int]:
-        """Flat indices that are not done yet, in the given order."""
-        done = np.logical_and.reduce([self._arrays[f"{split}/count"] > 0 for split in self._splits]).ravel()
-        return [int(index) for index in order if not done[index]]
+    def remaining(self, order: IntArray) -> list[tuple[int, int]]:
+        """What is not done yet, as (repeat, flat index): repeat by repeat, each in the given order."""
+        counts = [values for name, values in self._arrays.items() if name.endswith("/count")]
+        done = np.logical_and.reduce([(values > 0).all(axis=1) for values in counts])
+        return [(repeat, int(index)) for repeat in range(self._repeats) for index in order if not done[repeat, index]]
+
+    @property
+    def size(self) -> int:
+        """Points of all repeats."""
+        return self._repeats * self._grid.size
 
     def quantities(self) -> dict[str, NDArray[Any]]:
-        """Copies of the arrays."""
-        return {name: values.copy() for name, values in self._arrays.items()}
+        """Copies of the arrays, without the dimensions of which there is one only."""
+        found = {}
+        for name, values in self._arrays.items():
+            leading = [number for number in (self._repeats, self._wide(name)) if number > 1]
+            assert math.prod(leading) * self._grid.size == values.size
+            found[name] = values.reshape(*leading, *self._grid.shape).copy()
+        return found
+
+    def _wide(self, name: str) -> int:
+        return 1 if name.startswith("statistics/") else self._policies

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.errors import LandscapeError
-from landscape.evaluation import Sums
+from landscape.evaluation import Measurement
 from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
 
@@ -53,7 +53,7 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
     return surface
 
 
-def refuse_another_centre(previous: Surface | None, centre: Mapping[str, Sums]) -> None:
+def refuse_another_centre(previous: Surface | None, centre: Measurement) -> None:
     """Refuse to go on where the trained weights give another loss than when the file was begun.
 
     What the job cannot tell apart (a function that was edited, an activation that does not print) shows here.
@@ -65,10 +65,11 @@ def refuse_another_centre(previous: Surface | None, centre: Mapping[str, Sums]) 
     Raises:
         LandscapeError: If the losses differ by more than 1e-5 relative, which is more than rounding explains.
     """
-    for split, sums in centre.items():
+    for split, measured in centre.sums.items():
         if previous is None:
             return
-        then, now = float(previous.centre[split]["loss"]), sums.mean("loss")
+        policy, sums = next(iter(measured.items()))
+        then, now = float(previous.sel(bn=policy).centre[split]["loss"]), sums.mean("loss")
         if not math.isclose(then, now, rel_tol=1e-5) and not (math.isnan(then) and math.isnan(now)):
             raise LandscapeError(
                 f"the trained weights give the {split} loss {now:.6g} here, but {then:.6g} in the file: the model, the "

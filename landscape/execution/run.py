@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from landscape.errors import Interrupted
-from landscape.evaluation import Sums
 from landscape.execution.plan import coarse_to_fine
 from landscape.execution.progress import Progress
 from landscape.execution.results import Results
@@ -17,25 +15,21 @@ from landscape.types import Grid
 SAVE_EVERY = 2.0
 
 
-class PointEvaluator(Protocol):
-    """Evaluates a point: what every fast path offers too."""
-
-    def __call__(self, point: Sequence[float]) -> Mapping[str, Sums]:
-        """Sums for each split at these coordinates."""
+Evaluate = Callable[[int, Sequence[float]], Mapping[str, Sequence[float]]]
 
 
 def run(
-    evaluator: PointEvaluator,
+    evaluate: Evaluate,
     grid: Grid,
     results: Results,
     save: Callable[[], None],
     progress: Progress,
     save_every: float = SAVE_EVERY,
 ) -> None:
-    """Evaluate every point that is not done, coarse to fine.
+    """Evaluate every point that is not done: repeat by repeat, each coarse to fine.
 
     Args:
-        evaluator: What gives the numbers.
+        evaluate: Gives the numbers of a point, from the repeat's number and the coordinates.
         grid: The points.
         results: What is filled; points that are done in it are left alone.
         save: Writes what is there; called after the first point, every few seconds, and at the end.
@@ -46,22 +40,21 @@ def run(
         Interrupted: If Ctrl-C or SIGTERM arrives; the point at hand is finished and saved before.
     """
     todo = results.remaining(coarse_to_fine(grid))
-    done = grid.size - len(todo)
+    done = results.size - len(todo)
     saved = -save_every
     with stop_request() as stop:
-        progress.start(done, grid.size)
+        progress.start(done, results.size)
         try:
-            for index in todo:
+            for repeat, index in todo:
                 begun = time.monotonic()
-                sums = evaluator(grid.point(index))
-                results.record(index, {split: one.values() for split, one in sums.items()})
+                results.record(repeat, index, evaluate(repeat, grid.point(index)))
                 done += 1
                 progress.advance(time.monotonic() - begun)
                 if time.monotonic() - saved >= save_every:
                     save()
                     saved = time.monotonic()
-                if stop.requested and done < grid.size:
-                    raise Interrupted(f"stopped with {done:,} of {grid.size:,} points done")
+                if stop.requested and done < results.size:
+                    raise Interrupted(f"stopped with {done:,} of {results.size:,} points done")
         except BaseException:  # a save that failed is tried once more, and says why again
             save()
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,30 @@ import torch
 from torch import nn
 
 from landscape.errors import Interrupted, LandscapeError
-from landscape.evaluation import Evaluator, Sums, Task, check_determinism, make_task, strict_arithmetic
+from landscape.evaluation import (
+    Evaluator,
+    Measurement,
+    Statistics,
+    Task,
+    check_determinism,
+    make_task,
+    moved,
+    statistics_layers,
+    strict_arithmetic,
+)
+from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import batch_size_for, device_for, failures_of_the_device
-from landscape.execution.preparation import Settings, directions_of, dtype_of, job_of, placed
+from landscape.execution.draws import Draws
+from landscape.execution.preparation import Settings, dtype_of, job_of, placed
 from landscape.execution.progress import Progress
-from landscape.execution.provenance import json_ready, machine, statistics_layers, versions, with_chance
+from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
 from landscape.execution.results import Results
 from landscape.execution.resume import changed_since, earlier_run, refuse_another_centre
-from landscape.execution.run import run
+from landscape.execution.run import Evaluate, run
 from landscape.inputs import Inputs
-from landscape.parameters import Direction, ParameterSpace, Subspace, parametrized, preserved
-from landscape.storage import check_writable, save, sole_writer, write_named_directions
-from landscape.types import DirectionRecord, Grid, Job, Surface
+from landscape.parameters import ParameterSpace, parametrized, preserved
+from landscape.storage import check_writable, direction_names, save, sole_writer, write_named_directions
+from landscape.types import Grid, Job, Surface
 
 
 def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
@@ -56,14 +68,13 @@ def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress
     with failures_of_the_device(device):
         model = placed(inputs.model, device, settings.parametrization)
     space = ParameterSpace(model, settings.perturb, settings.roles)
-    directions = directions_of(space, model, grid, settings)
+    draws = Draws(space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
-    records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
-    previous = earlier_run(settings.out, job, [record.digest for record in records], settings.overwrite)
+    previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
     session = _Session(inputs, grid, settings, progress, job, previous, device)
     with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
-        return session.run(model, space, directions, records, task)
+        return session.run(model, space, draws, task)
 
 
 class _Session:
@@ -85,35 +96,22 @@ class _Session:
         self.threads: int | None = self._before.get("threads")
         self._notes = list(inputs.notes)
 
-    def run(
-        self,
-        model: nn.Module,
-        space: ParameterSpace,
-        directions: tuple[Direction, ...],
-        records: tuple[DirectionRecord, ...],
-        task: Task,
-    ) -> Surface:
+    def run(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Surface:
         """Evaluate the centre, then all that is not done."""
         for note in self._notes:
             self._progress.say(note)
-        axes = zip(self._grid.names, self._grid.axes, strict=True)
-        ranges = ", ".join(
-            f"{len(axis)} along {name} from {axis.values[0]:g} to {axis.values[-1]:g}" for name, axis in axes
-        )
-        saved = f"; saved every few seconds in {self._settings.out}" if self._settings.out else ""
-        self._progress.say(f"points: {ranges}{saved}")
-        subspace = Subspace(space, directions)
+        self._announce()
         self._begun = time.monotonic()
-        evaluator = self._evaluator(model, subspace, task)
+        evaluator = self._evaluator(model, draws, task)
+        before = time.monotonic()
         centre = evaluator.centre()
+        seconds = time.monotonic() - before
         self._note(check_determinism(evaluator, self._device))
         refuse_another_centre(self._previous, centre)
-        self._describe_centre(centre, time.monotonic() - self._begun)
-        results = self._results(centre, task)
-        geometry = self._geometry(model, space, subspace, directions)
-        centre_values = {
-            split: with_chance(sums.values(), task.batches[split].targets) for split, sums in centre.items()
-        }
+        self._describe_centre(centre, seconds)
+        results = self._results(centre)
+        facts = self._facts(model, space, draws, evaluator)
+        centre_values = self._centre_values(centre, task)
 
         def surface() -> Surface:
             return Surface(
@@ -121,51 +119,97 @@ class _Session:
                 results.quantities(),
                 self._job,
                 centre_values,
-                records,
-                {**self._provenance(evaluator), **geometry},
+                draws.records,
+                {**self._provenance(evaluator), **facts},
                 str(self._settings.out or ""),
             )
 
-        self._keep_tensors(directions)
-        self._loop(evaluator, results, surface)
+        self._keep_tensors(draws)
+        self._loop(lambda repeat, point: self._at(evaluator, draws, repeat, point), results, surface)
         return surface()
 
-    def _geometry(
-        self, model: nn.Module, space: ParameterSpace, subspace: Subspace, directions: tuple[Direction, ...]
-    ) -> dict[str, Any]:
-        """What moves and how the directions lie, for the provenance; said where it matters."""
+    def _at(self, evaluator: Evaluator, draws: Draws, repeat: int, point: Sequence[float]) -> dict[str, list[float]]:
+        evaluator.subspace = draws.subspace(repeat)
+        return evaluator(point).values()
+
+    def _announce(self) -> None:
+        """Say what is about to be computed, where it goes and what recalibrating costs."""
+        axes = zip(self._grid.names, self._grid.axes, strict=True)
+        ranges = ", ".join(
+            f"{len(axis)} along {name} from {axis.values[0]:g} to {axis.values[-1]:g}" for name, axis in axes
+        )
+        again = f", for {self._job.repeats} draws of the directions" if self._job.repeats > 1 else ""
+        saved = f"; saved every few seconds in {self._settings.out}" if self._settings.out else ""
+        self._progress.say(f"points: {ranges}{again}{saved}")
+        if cost := cost_of(self._job, self._inputs):
+            self._progress.say(cost)
+
+    def _facts(self, model: nn.Module, space: ParameterSpace, draws: Draws, evaluator: Evaluator) -> dict[str, Any]:
+        """What moves, how the directions lie and how sure the calibration is; said where it matters."""
         materialised = self._settings.parametrization == "effective" and parametrized(self._inputs.model)
         if materialised:
             self._note(
                 "computed weights (weight norm and the like) are moved as they are: a point may lie outside "
                 "of what the parametrization can express"
             )
-        if len(directions) > 1:
-            self._progress.say(f"cosine between the two directions: {subspace.cosine:+.4f}")
+        if len(self._grid.axes) > 1:
+            listed = ", ".join(f"{cosine:+.4f}" for cosine in draws.cosines)
+            self._progress.say(f"cosine between the two directions: {listed}")
         facts = {
-            "statistics_layers": statistics_layers(model),
-            "parameters": space.table({name for one in directions for name in one.tensors}),
+            "statistics_layers": len(statistics_layers(model)),
+            "parameters": space.table(draws.moved),
             "materialised": materialised,
-            "cosine": subspace.cosine,
-            "gram": subspace.gram,
+            "cosine": draws.cosines[0],
+            "gram": draws.gram,
+            **({"cosines": draws.cosines} if len(draws.cosines) > 1 else {}),
+            **({"calibration": self._calibrated(evaluator)} if evaluator.recalibrates else {}),
         }
         return json_ready(facts)
 
-    def _evaluator(self, model: nn.Module, subspace: Subspace, task: Task) -> Evaluator:
+    def _evaluator(self, model: nn.Module, draws: Draws, task: Task) -> Evaluator:
         """The evaluator on the device, after a try on two examples."""
-        task = task.to(self._device, dtype_of(model))
+        dtype = dtype_of(model)
+        task = task.to(self._device, dtype)
         with torch.inference_mode():
             task.check(model)
         self._note(changed_since(self._before, versions(), machine(self._device)))
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
-        return Evaluator(model, subspace, task, asked or recorded or batch_size_for(self._device))
+        calibration = self._inputs.calibration
+        there = None if calibration is None else moved(calibration, self._device, dtype)
+        statistics = Statistics(model, self._job.policies, there, self._settings.bn_batch_size)
+        size = asked or recorded or batch_size_for(self._device)
+        return Evaluator(model, draws.subspace(0), task, size, statistics, self._settings.bn_layers)
 
-    def _results(self, centre: Mapping[str, Sums], task: Task) -> Results:
-        values = {split: sums.values() for split, sums in centre.items()}
-        names = [name for name in next(iter(values.values())) if name != "count"]
-        results = Results(self._grid, tuple(task.batches), names)
+    def _calibrated(self, evaluator: Evaluator) -> dict[str, Any]:
+        """How much the choice of calibration images matters; measured when the file is begun."""
+        if "calibration" in self._before:
+            return dict(self._before["calibration"])
+        found = half_differences(evaluator, self._grid)
+        for split, apart in found.items():
+            self._progress.say(
+                f"statistics of the two halves of the calibration set give {split} losses that differ by "
+                f"{abs(apart['centre']):.2g} at the trained weights and by up to {abs(apart['ends']):.2g} at the ends"
+            )
+        return {"half_difference": found}
+
+    def _centre_values(self, centre: Measurement, task: Task) -> dict[str, dict[str, Any]]:
+        """The numbers of the trained weights, one per policy where there are several."""
+        found: dict[str, dict[str, Any]] = {}
+        for split, under in centre.sums.items():
+            rows = [sums.values() for sums in under.values()]
+            chance = chance_accuracy(task.batches[split].targets)
+            if "accuracy" in rows[0] and chance is not None:
+                rows = [{**row, "chance_accuracy": chance} for row in rows]
+            several = {name: [row.get(name, 0.0) for row in rows] for name in rows[-1]}
+            found[split] = several if len(rows) > 1 else rows[0]
+        return found
+
+    def _results(self, centre: Measurement) -> Results:
+        values = centre.values()
+        names = [name for name in values if "loss_minus_frozen" not in name]
+        results = Results(self._grid, names, len(self._job.policies), self._job.repeats)
         if self._previous:
             results.take_over(self._previous)
             if not self._previous.complete:
@@ -175,42 +219,45 @@ class _Session:
             nearest = [min(axis.values, key=abs) for axis in self._grid.axes]
             self._note(f"the trained weights are not on the grid: the nearest point is {tuple(nearest)}")
         else:
-            results.record(index, values)
+            for repeat in range(self._job.repeats):
+                results.record(repeat, index, values)
         return results
 
-    def _describe_centre(self, centre: Mapping[str, Sums], seconds: float) -> None:
+    def _describe_centre(self, centre: Measurement, seconds: float) -> None:
         """Print the checkpoint's own numbers, and compare them with what it states."""
-        for split, sums in centre.items():
-            loss = f"loss {sums.mean('loss'):.5f} +- {sums.stderr('loss'):.5f}"
-            accuracy = f", accuracy {sums.mean('accuracy'):.2%}" if "accuracy" in sums.totals else ""
-            self._progress.say(
-                f"trained weights: {split} {loss}{accuracy} on {sums.count:,} examples ({seconds:.1f} s)"
-            )
+        for split, under in centre.sums.items():
+            for policy, sums in under.items():
+                which = f" under {policy} statistics" if len(under) > 1 else ""
+                loss = f"loss {sums.mean('loss'):.5f} +- {sums.stderr('loss'):.5f}"
+                accuracy = f", accuracy {sums.mean('accuracy'):.2%}" if "accuracy" in sums.totals else ""
+                self._progress.say(f"trained weights{which}: {split} {loss}{accuracy} on {sums.count:,} examples")
             for name, value in self._inputs.stated.items():
-                if accuracy:
+                if "accuracy" in next(iter(under.values())).totals:
                     self._progress.say(f"the checkpoint states {name} {value:.2%}")
+        self._progress.say(f"the trained weights took {seconds:.1f} s")
 
-    def _keep_tensors(self, directions: tuple[Direction, ...]) -> None:
+    def _keep_tensors(self, draws: Draws) -> None:
         """Directions that no recipe rebuilds go into a file of their own, once."""
         out = self._settings.out
         if out is None or (self._settings.directions == "random" and not self._settings.save_directions):
             return
         path = directions_path(out)
         if path.resolve() != Path(self._settings.directions).resolve() and not (self._previous and path.exists()):
-            names = ("first", "second")
+            directions = [one for repeat in range(self._job.repeats) for one in draws.directions(repeat)]
+            names = direction_names(len(self._grid.axes), self._job.repeats)
             tensors = {
                 name: {key: tensor.float().numpy() for key, tensor in one.tensors.items()}
-                for name, one in zip(names, directions, strict=False)
+                for name, one in zip(names, directions, strict=True)
             }
             write_named_directions(path, tensors)
 
-    def _loop(self, evaluator: Evaluator, results: Results, surface: Callable[[], Surface]) -> None:
+    def _loop(self, evaluate: Evaluate, results: Results, surface: Callable[[], Surface]) -> None:
         out = self._settings.out
         if self._previous and self._previous.complete:
             self._progress.say(f"{out} is complete: nothing is left to compute")
             return
         try:
-            run(evaluator, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
+            run(evaluate, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
         except (Interrupted, KeyboardInterrupt) as error:
             again = "the same command, without --overwrite," if self._settings.overwrite else "the same command"
             how = f"; {out} is saved: {again} goes on from there" if out else ""

@@ -3,9 +3,11 @@
 from landscape.storage.directions import read_named_directions, write_named_directions
 from landscape.storage.file import is_surface, load, may_be_ours, save
 from landscape.storage.opening import check_writable, sole_writer
+from landscape.storage.schema import direction_names
 
 __all__ = [
     "check_writable",
+    "direction_names",
     "is_surface",
     "load",
     "may_be_ours",

@@ -17,13 +17,13 @@ from landscape.errors import LandscapeError
 from landscape.storage.opening import format_of, opened, replacing
 from landscape.storage.schema import (
     AXIS_LABELS,
-    DIRECTION_NAMES,
     FORMAT,
     FORMAT_VERSION,
     LEADING_LABELS,
     SIGNATURE,
     STATISTICS,
     TEXT,
+    direction_names,
 )
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
 
@@ -52,7 +52,8 @@ def save(surface: Surface, path: str | Path) -> None:
             file[split].attrs.create("centre", centre, dtype=TEXT)
         if any(name.startswith(STATISTICS + "/") for name in surface):
             _write_group(file, STATISTICS, surface)
-        for name, record in zip(_direction_names(surface.job), surface.directions, strict=False):
+        names = direction_names(len(surface.grid.axes), surface.job.repeats)
+        for name, record in zip(names, surface.directions, strict=False):
             group = file.create_group(f"directions/{name}")
             group.attrs.create("spec", record.spec, dtype=TEXT)
             group.attrs.create("digest", record.digest, dtype=TEXT)
@@ -133,7 +134,7 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
     leading.pop("bn", None)
     for name, dataset in file.get(STATISTICS, {}).items():
         quantities[f"{STATISTICS}/{name}"] = _values(dataset, (*map(len, leading.values()), *grid.shape))
-    names = _direction_names(job)
+    names = direction_names(len(grid.axes), job.repeats)
     records = (file[f"directions/{name}"] for name in names if f"directions/{name}" in file)
     return Surface(
         grid=grid,
@@ -153,12 +154,6 @@ def _leading(job: Job) -> dict[str, Sequence[Any]]:
     """The dimensions before the axes, with their coordinates, where there are several of either."""
     several = {"repeat": range(job.repeats), "bn": job.policies}
     return {name: values for name, values in several.items() if len(values) > 1}
-
-
-def _direction_names(job: Job) -> list[str]:
-    """Where in the file the record of each direction is: those of later repeats in a group of their own."""
-    folders = ["", *(f"repeat_{number}/" for number in range(1, job.repeats))]
-    return [f"{folder}{name}" for folder in folders for name in DIRECTION_NAMES[: len(job.grid.axes)]]
 
 
 def _values(dataset: h5py.Dataset, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -91,7 +91,12 @@ class Job:
     @property
     def policies(self) -> tuple[str, ...]:
         """The policies for BatchNorm's statistics that are evaluated."""
-        return POLICIES if self.bn_stats == "all" else (self.bn_stats,)
+        return self.policies_of(self.bn_stats)
+
+    @staticmethod
+    def policies_of(bn_stats: str) -> tuple[str, ...]:
+        """What `bn_stats` stands for."""
+        return POLICIES if bn_stats == "all" else (bn_stats,)
 
     def to_json(self) -> str:
         """The job as JSON text; the splits keep their order, the first one being what is shown."""

@@ -1,0 +1,52 @@
+"""The directions of every repeat: recorded at once, at hand one repeat at a time."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from landscape.execution.preparation import Settings, directions_of
+from landscape.parameters import Direction, ParameterSpace, Subspace
+from landscape.types import DirectionRecord, Grid
+
+
+class Draws:
+    """All draws of the directions; tensors are kept for one repeat only, and drawn again when another is asked for.
+
+    Args:
+        space: The parameters that they move; they must be at their trained values whenever a repeat is asked for.
+        model: The network.
+        grid: How many directions a repeat has.
+        settings: Where they come from.
+    """
+
+    def __init__(self, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> None:
+        self._space, self._model, self._grid, self._settings = space, model, grid, settings
+        self._held = -1
+        self.cosines: list[float] = []
+        self.gram: list[list[float]] = []
+        self.moved: set[str] = set()
+        self.records: tuple[DirectionRecord, ...] = ()
+        for repeat in reversed(range(settings.repeats)):
+            subspace = self.subspace(repeat)
+            directions = self.directions(repeat)
+            records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
+            self.records = (*records, *self.records)
+            self.cosines.insert(0, subspace.cosine)
+            self.gram = subspace.gram
+            self.moved.update(name for one in directions for name in one.tensors)
+
+    def directions(self, repeat: int) -> tuple[Direction, ...]:
+        """The directions of a repeat, one per axis."""
+        self._hold(repeat)
+        return self._directions
+
+    def subspace(self, repeat: int) -> Subspace:
+        """The points that the directions of a repeat span."""
+        self._hold(repeat)
+        return self._subspace
+
+    def _hold(self, repeat: int) -> None:
+        if repeat != self._held:
+            self._directions = directions_of(self._space, self._model, self._grid, self._settings, repeat)
+            self._subspace = Subspace(self._space, self._directions)
+            self._held = repeat
