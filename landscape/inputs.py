@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.data import DATASETS, Batches, ImageSet, identity_of, load_calibration, load_split
+from landscape.data import DATASETS, Batches, load_examples
 from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Task, make_task, strict_arithmetic
 from landscape.evaluation.metrics import PerExample
@@ -96,20 +96,20 @@ def from_checkpoint(
     data = data if data is not None else _stated(checkpoint, "data", trust)
     if data is None:
         raise LandscapeError(_data_wanted(checkpoint, candidates))
-    loaded = _load(data, splits, samples, bn_data, bn_samples)
-    network, spec, chosen = _fitting(checkpoint, candidates, loaded.batches, loss)
+    examples = load_examples(data, splits, samples, bn_data, bn_samples)
+    network, spec, chosen = _fitting(checkpoint, candidates, examples.batches, loss)
     return Inputs(
         network,
         checkpoint.name,
         checkpoint.sha256,
         spec,
         checkpoint.key,
-        identity_of(data),
-        loaded.batches,
+        examples.spec,
+        examples.batches,
         checkpoint.stated,
-        tuple(dict.fromkeys((*checkpoint.notes, *chosen, *loaded.notes))),
-        loaded.calibration,
-        loaded.calibration_spec,
+        tuple(dict.fromkeys((*checkpoint.notes, *chosen, *examples.notes))),
+        examples.calibration,
+        examples.calibration_spec,
     )
 
 
@@ -135,74 +135,20 @@ def from_objects(
     Returns:
         The inputs; the model is the caller's own.
     """
-    loaded = _load(data, splits, samples, bn_data, bn_samples)
+    examples = load_examples(data, splits, samples, bn_data, bn_samples)
     return Inputs(
         model,
         "object",
         _state_digest(model),
         _object_spec(model),
         "",
-        identity_of(data),
-        loaded.batches,
+        examples.spec,
+        examples.batches,
         {},
-        loaded.notes,
-        loaded.calibration,
-        loaded.calibration_spec,
+        examples.notes,
+        examples.calibration,
+        examples.calibration_spec,
     )
-
-
-def load_batches(data: Any, splits: Sequence[str], samples: str) -> tuple[dict[str, Batches], str]:
-    """Load the examples of each split.
-
-    Args:
-        data: Spec of the data, or a Dataset, DataLoader, iterable of batches, pair (inputs, targets) of arrays, or a
-            mapping from splits to these.
-        splits: Names of the splits.
-        samples: Which examples of each.
-
-    Returns:
-        The batches, and how the data are named in the job.
-
-    Raises:
-        LandscapeError: If a split is missing, or one source would have to serve several.
-    """
-    return _load(data, splits, samples, None, None).batches, identity_of(data)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    batches: dict[str, Batches]
-    calibration: Batches | None
-    calibration_spec: str
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        parts = [*self.batches.values(), *([self.calibration] if self.calibration else [])]
-        return tuple(dict.fromkeys(note for one in parts for note in one.notes))
-
-
-def _load(data: Any, splits: Sequence[str], samples: str, bn_data: Any, bn_samples: str | None) -> _Loaded:
-    """The examples of each split and, if wanted, those for calibration; whole sets are let go as soon as possible."""
-    if len(splits) > 1 and not isinstance(data, str | Spec | Mapping):
-        raise LandscapeError(
-            f"one loader cannot be the splits {', '.join(splits)}: give a mapping from splits to loaders"
-        )
-    batches, evaluated = {}, {}
-    for split in splits:
-        whole = load_split(data, split)
-        if isinstance(whole, ImageSet) and whole.augment != "none":
-            raise LandscapeError(
-                f"augment={whole.augment!r} belongs to --bn-data, the images over which BatchNorm's statistics are "
-                "recalibrated: leave it out of --data, whose images are evaluated as they are"
-            )
-        keep = samples == "all" and not isinstance(data, str | Spec)
-        part = whole if keep else whole.subset(samples)
-        batches[split] = part.batches() if isinstance(part, ImageSet) else part
-        serves = split == "train" and bn_data is None and bn_samples is not None
-        evaluated[split] = whole if serves else part.subset("first:1")
-    if bn_samples is None:
-        return _Loaded(batches, None, "")
-    return _Loaded(batches, *load_calibration(bn_data, data, evaluated, bn_samples))
 
 
 def _candidates(checkpoint: Checkpoint, model: str | nn.Module | None, trust: bool) -> list[str | nn.Module]:

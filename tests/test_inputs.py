@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import landscape
-from landscape.data import Batches
+from landscape.data import Batches, load_examples
 from landscape.errors import LandscapeError
-from landscape.inputs import from_checkpoint, from_objects, load_batches
+from landscape.inputs import from_checkpoint, from_objects
 from landscape.models import build_model
 
 FACTORY = """
@@ -125,12 +125,12 @@ def test_data_may_be_a_loader_a_data_set_arrays_or_a_mapping():
     data_set = TensorDataset(inputs, targets)
     loader = DataLoader(data_set, batch_size=4)
     for data in (data_set, loader, (inputs, targets), (inputs.numpy(), targets.numpy()), {"test": loader}):
-        batches, name = load_batches(data, ["test"], "all")
-        assert torch.equal(batches["test"].inputs, inputs)
-        assert torch.equal(batches["test"].targets, targets)
-        assert name == "object"
+        examples = load_examples(data, ["test"], "all")
+        assert torch.equal(examples.batches["test"].inputs, inputs)
+        assert torch.equal(examples.batches["test"].targets, targets)
+        assert examples.spec == "object"
     with pytest.raises(LandscapeError, match="the data have no 'val' split; there are test"):
-        load_batches({"test": loader}, ["val"], "all")
+        load_examples({"test": loader}, ["val"], "all")
 
 
 def test_an_object_is_known_by_its_state(small_net, small_data):
@@ -155,8 +155,8 @@ def test_compute_without_inputs_says_what_to_give(small_net):
         landscape.compute("resnet20")
     with pytest.raises(LandscapeError, match=r"landscape\.compute\(model, loader\)"):
         landscape.compute(small_net)
-    with pytest.raises(LandscapeError, match="bn_stats is frozen, not 'batch'"):
-        landscape.compute(small_net, [], bn_stats="batch")
+    with pytest.raises(LandscapeError, match=r"bn_stats is frozen.*, not 'moving'"):
+        landscape.compute(small_net, [], bn_stats="moving")
     with pytest.raises(LandscapeError, match="did you mean filter"):
         landscape.compute(small_net, [], normalize="filters")
 

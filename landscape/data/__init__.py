@@ -1,7 +1,20 @@
 """Data: image sets by name, from files and folders, and the user's own loaders."""
 
+from landscape.data.augment import AUGMENTATIONS
 from landscape.data.batches import Batches, materialise
 from landscape.data.imageset import ImageSet
 from landscape.data.loading import DATASETS, load_data
+from landscape.data.splits import Examples, load_examples
 
-__all__ = ["DATASETS", "load_data", "ImageSet", "Batches", "materialise"]
+__all__ = [
+    # by name
+    "AUGMENTATIONS",
+    "DATASETS",
+    "load_data",
+    "load_examples",
+    # examples
+    "Batches",
+    "Examples",
+    "ImageSet",
+    "materialise",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from landscape.data.constants import CONSTANTS, Given, normalisation
 from landscape.data.imageset import ImageSet
+from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed
 
 _USUAL_BY_NAME = (
@@ -63,6 +65,7 @@ def image_set(
     if mean is None and std is None and usual == "none":
         action = "only scaled to [0, 1]" if images.dtype == np.uint8 else "taken as stored"
         constant_notes = (f"images are {action}: pass mean= and std= if the network was trained with them",)
+    assumed = constant_notes if mean is None and std is None else ()
     return ImageSet(
         images,
         labels.astype(np.int64),
@@ -71,6 +74,7 @@ def image_set(
         name,
         split,
         (*notes, *layout_notes, *constant_notes),
+        assumed,
     )
 
 
@@ -129,7 +133,8 @@ def npz(path: Path | str, split: str = "test", mean: Given = None, std: Given = 
         images, labels = _read(path, split, split == ("train" if "test" in others else "test"))
     usual = _usual(path.name, images)
     notes = () if usual == "none" else (f"the file name {path.name!r} is taken to mean {usual} images",)
-    return image_set(images, labels, name=path.name, split=split, mean=mean, std=std, usual=usual, notes=notes)
+    loaded = image_set(images, labels, name=path.name, split=split, mean=mean, std=std, usual=usual, notes=notes)
+    return dataclasses.replace(loaded, assumed=(*notes, *loaded.assumed)) if loaded.assumed else loaded
 
 
 def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -153,7 +158,7 @@ def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[An
             f"cannot read {path.name} as a .npz file: {reason}; save it with np.savez(images=..., labels=...)"
         ) from error
     if {"images", "labels"} <= keys:
-        raise LandscapeError(
+        raise NoSplitsError(
             f"{path.name} holds one split, taken as 'test'; for {split!r} type \"{path.name}({split}='other.npz')\""
         )
     raise LandscapeError(

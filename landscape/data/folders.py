@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from landscape.data.arrays import image_set
 from landscape.data.constants import Given
 from landscape.data.imageset import ImageSet
+from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
@@ -80,7 +81,8 @@ def _classes(root: Path, split: str) -> tuple[Path, list[str]]:
         return root / split, sorted({name for part in splits for name in _subfolders(root / part)})
     if splits or split != "test":
         have = f"has {listed(splits)}" if splits else "is one split, taken as 'test'"
-        raise LandscapeError(f"{str(root)!r} has no folder {split!r} with class folders inside: it {have}")
+        error = LandscapeError if splits else NoSplitsError
+        raise error(f"{str(root)!r} has no folder {split!r} with class folders inside: it {have}")
     if not inside:
         raise LandscapeError(
             f"{str(root)!r} has no class folders: images are expected in {root.name}/CLASS/ or {root.name}/test/CLASS/"

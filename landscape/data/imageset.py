@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from landscape.data.augment import AUGMENTATIONS, augmented
 from landscape.data.batches import Batches
 from landscape.data.samples import chosen, digest_of
 from landscape.errors import LandscapeError, listed
+from landscape.registry import Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,9 @@ class ImageSet:
         name: What the set is called.
         split: Which part of it this is.
         notes: Whatever was assumed, a sentence each.
+        assumed: Those of the notes that are about a mean and std that nobody gave; empty where they were given.
+        augment: Training augmentation of the raw images, a name of `AUGMENTATIONS`.
+        index: Index of each image in the full set that this is a part of, shape (N,); None for 0 to N - 1.
     """
 
     images: NDArray[Any]
@@ -37,14 +42,18 @@ class ImageSet:
     name: str = "images"
     split: str = "test"
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    augment: str = "none"
+    index: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, types and values.
 
         Raises:
-            LandscapeError: If the set is empty, images and labels do not fit together, or values are
-                not finite, negative as labels, or of no use as mean or std.
+            LandscapeError: If the set is empty, images and labels do not fit together, values are not finite,
+                negative as labels, or of no use as mean or std, or the augmentation is unknown.
         """
+        AUGMENTATIONS.get(Spec.parse(str(self.augment)).target)
         self._check_images()
         self._check_labels()
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -101,21 +110,36 @@ class ImageSet:
         Returns:
             The chosen images.
         """
-        index = chosen(samples, len(self))
-        return dataclasses.replace(self, images=self.images[index], labels=self.labels[index])
+        part = chosen(samples, len(self))
+        index = part if self.index is None else self.index[part]
+        return dataclasses.replace(self, images=self.images[part], labels=self.labels[part], index=index)
+
+    def normalised(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> ImageSet:
+        """The same images with another mean and std; notes on those that were assumed are dropped.
+
+        Args:
+            mean: Mean of each channel, or None for nothing.
+            std: Standard deviation of each channel, or None for nothing.
+
+        Returns:
+            The set.
+        """
+        notes = tuple(note for note in self.notes if note not in self.assumed)
+        return dataclasses.replace(self, mean=mean, std=std, notes=notes, assumed=())
 
     def digest(self) -> str:
-        """sha256 over the raw images and labels of this set, their types and shapes included."""
+        """sha256 over the raw images and labels, before augmentation, their types and shapes included."""
         return digest_of(self.images, self.labels)
 
     def preprocessing(self) -> str:
         """What `tensors` does to the raw images, exactly: equal text means equal preprocessing."""
-        steps = ["scaled to [0, 1]" if self.images.dtype == np.uint8 else "as stored"]
+        steps = [] if self.augment == "none" else [f"augment {Spec.parse(self.augment).identity()}"]
+        steps += ["scaled to [0, 1]" if self.images.dtype == np.uint8 else "as stored"]
         steps += [f"{name} {values!r}" for name, values in (("mean", self.mean), ("std", self.std)) if values]
         return ", ".join(steps)
 
     def tensors(self, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-        """Decode and normalise: (x / 255 - mean) / std for uint8, (x - mean) / std for floats.
+        """Augment, decode and normalise: (x / 255 - mean) / std for uint8, (x - mean) / std for floats.
 
         Args:
             device: Where the tensors go; the arithmetic is float32 there.
@@ -123,7 +147,8 @@ class ImageSet:
         Returns:
             Images, float32 (N, C, H, W), contiguous, and labels, int64 (N,).
         """
-        images = torch.tensor(self.images, device=device)
+        index = np.arange(len(self)) if self.index is None else self.index
+        images = torch.tensor(augmented(self.augment, self.images, index), device=device)
         images = images.float().div_(255) if images.dtype == torch.uint8 else images
         for values, apply in ((self.mean, images.sub_), (self.std, images.div_)):
             if values is not None:

@@ -1,19 +1,22 @@
-"""From what a user types for `--data` to a set of examples."""
+"""From what a user types for `--data`, or gives from Python, to a set of examples."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from landscape.data.arrays import image_set, npz
 from landscape.data.batches import Batches, materialise
 from landscape.data.folders import class_folder
 from landscape.data.imageset import ImageSet
-from landscape.errors import LandscapeError, nearest
+from landscape.data.samples import NoSplitsError
+from landscape.errors import LandscapeError, listed, nearest
 from landscape.registry import Registry, Spec, call
 
 DATASETS = Registry(
@@ -28,15 +31,23 @@ DATASETS = Registry(
 )
 
 
-def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
-    """Load a split of the data that a spec names.
+def parsed(data: Any) -> Spec | None:
+    """The spec that data are given as, or None for anything else."""
+    return Spec.parse(data) if isinstance(data, str) else data if isinstance(data, Spec) else None
+
+
+def identity_of(data: Any) -> str:
+    """How data are named in a job: a spec without its folders, or `"object"`."""
+    spec = parsed(data)
+    return spec.identity() if spec else "object"
+
+
+def load_split(data: Any, split: str) -> ImageSet | Batches:
+    """Load all the examples of a split, of a spec or of what a caller holds.
 
     Args:
-        spec: A name of `DATASETS` (`"cifar10(root='data')"`), a .npz file (`"set.npz(mean='imagenet')"`),
-            a folder with a subfolder for each class, or an import path of a function
-            (`"data.py:loader"`, `"package.module:loader"`), which is called with `split=` if it takes that and
-            returns a Dataset, an iterable of (input, target) batches, an ImageSet, Batches or
-            (images, labels) arrays.
+        data: Spec of the data, or a Dataset, DataLoader, iterable of batches, pair (inputs, targets) of arrays,
+            ImageSet or Batches, or a mapping from splits to these.
         split: Which part of it.
 
     Returns:
@@ -45,21 +56,61 @@ def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
     Raises:
         LandscapeError: If there are no such data, or they cannot be read.
     """
+    if spec := parsed(data):
+        return load_data(spec, split)
+    source = data.get(split) if isinstance(data, Mapping) else data
+    if source is None:
+        raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
+    if isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source):
+        source = [tuple(torch.as_tensor(part) for part in source)]
+    return source if isinstance(source, ImageSet | Batches) else materialise(source, split)
+
+
+def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
+    """Load a split of the data that a spec names.
+
+    Args:
+        spec: A name of `DATASETS` (`"cifar10(root='data')"`), a .npz file (`"set.npz(mean='imagenet')"`),
+            a folder with a subfolder for each class, or an import path of a function
+            (`"data.py:loader"`, `"package.module:loader"`), which is called with `split=` if it takes that and
+            returns a Dataset, an iterable of (input, target) batches, an ImageSet, Batches or
+            (images, labels) arrays. Images of any of these take `augment='crop4-flip'`, unless the function
+            has an `augment` of its own.
+        split: Which part of it.
+
+    Returns:
+        An ImageSet where the raw images are known, Batches otherwise.
+
+    Raises:
+        LandscapeError: If there are no such data, or they cannot be read or augmented.
+    """
     spec = Spec.parse(spec) if isinstance(spec, str) else spec
+    settings = {key: value for key, value in spec.kwargs.items() if key != "augment"}
     path = Path(spec.target).expanduser()
     if spec.target not in DATASETS.names():
         if path.suffix.lower() == ".npz":
-            return _images(call(f"dataset {spec.target}", npz, path, split, **spec.kwargs))
+            return _augmented(call(f"dataset {spec.target}", npz, path, split, **settings), spec)
         if path.is_dir():
-            return _images(call(f"dataset {spec.target}", class_folder, path, split, **spec.kwargs))
+            return _augmented(call(f"dataset {spec.target}", class_folder, path, split, **settings), spec)
         if ":" not in spec.target or path.exists():
             raise LandscapeError(_unknown(spec.target, path))
-    return _called(spec, split)
+    factory = _factory(spec)
+    if "augment" in _parameters(factory):
+        return _called(factory, spec, split)
+    return _augmented(_called(factory, Spec(spec.target, settings), split), spec)
 
 
-def _images(loaded: Any) -> ImageSet:
-    assert isinstance(loaded, ImageSet)
-    return loaded
+def _augmented(loaded: ImageSet | Batches, spec: Spec) -> ImageSet | Batches:
+    """The examples with the augmentation that the spec asks for."""
+    augment = spec.kwargs.get("augment", "none")
+    if augment == "none":
+        return loaded
+    if isinstance(loaded, Batches):
+        raise LandscapeError(
+            f"augment={augment!r} needs raw images, but {spec.target} gives batches: augment in that function, or let "
+            "it return (images, labels) arrays with uint8 images"
+        )
+    return dataclasses.replace(loaded, augment=str(augment))
 
 
 def _unknown(target: str, path: Path) -> str:
@@ -71,17 +122,22 @@ def _unknown(target: str, path: Path) -> str:
     return f"unknown dataset {target!r}; {nearest(target, DATASETS.names())}; {forms}"
 
 
-def _called(spec: Spec, split: str) -> ImageSet | Batches:
-    """Call a factory, with the split if it takes one, and turn what it returns into examples."""
+def _factory(spec: Spec) -> Any:
     factory = DATASETS.get(spec.target)
     if not callable(factory):
         raise LandscapeError(
             f"{spec.target!r} is a {type(factory).__name__}, not a function that returns data; "
             "write 'def loader(split): return ...'"
         )
-    takes_split = _takes_split(factory)
+    return factory
+
+
+def _called(factory: Any, spec: Spec, split: str) -> ImageSet | Batches:
+    """Call a factory, with the split if it takes one, and turn what it returns into examples."""
+    parameters = _parameters(factory)
+    takes_split = "split" in parameters or inspect.Parameter.VAR_KEYWORD in parameters.values()
     if not takes_split and split != "test":
-        raise LandscapeError(
+        raise NoSplitsError(
             f"{spec.target!r} takes no split=, so it cannot give the {split!r} split: write 'def loader(split): ...'"
         )
     given = {"split": split} if takes_split else {}
@@ -93,12 +149,12 @@ def _called(spec: Spec, split: str) -> ImageSet | Batches:
     return dataclasses.replace(materialise(result, split), name=Path(spec.target).name)
 
 
-def _takes_split(factory: Any) -> bool:
+def _parameters(factory: Any) -> dict[str, Any]:
+    """The kind of each of the parameters; none for a callable without a readable signature."""
     try:
-        parameters = inspect.signature(factory).parameters.values()
-    except ValueError:  # a callable without a readable signature
-        return False
-    return any(p.name == "split" or p.kind == p.VAR_KEYWORD for p in parameters)
+        return {name: parameter.kind for name, parameter in inspect.signature(factory).parameters.items()}
+    except ValueError:
+        return {}
 
 
 def _from_arrays(inputs: Any, targets: Any, name: str, split: str) -> ImageSet | Batches:

@@ -1,4 +1,4 @@
-"""Which examples are used: a fixed choice in a fixed order, and a digest of what was chosen."""
+"""Which examples are used: of which split, a fixed choice in a fixed order, and a digest of what was chosen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+
+
+class NoSplitsError(LandscapeError):
+    """The source holds a single set without splits, which stands for `test`, and another split was asked for."""
 
 
 def chosen(samples: str, number: int) -> NDArray[np.int64]:

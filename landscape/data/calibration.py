@@ -1,0 +1,161 @@
+"""The images over which BatchNorm's statistics are estimated anew: training images, prepared as for training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscape.data.batches import Batches
+from landscape.data.imageset import ImageSet
+from landscape.data.loading import DATASETS, identity_of, load_data, load_split, parsed
+from landscape.data.samples import NoSplitsError
+from landscape.errors import LandscapeError
+from landscape.registry import Spec
+
+SPLIT = "train"
+
+
+def load_calibration(
+    bn_data: Any, data: Any, evaluated: Mapping[str, ImageSet | Batches], samples: str
+) -> tuple[Batches, str]:
+    """Load the calibration images for `recalibrate`.
+
+    A network has one normalisation: images whose mean and std are not given take those of the images that are
+    evaluated. They come in the order of the fixed permutation, so that batches of them are alike.
+
+    Args:
+        bn_data: Spec of the calibration data, or anything that `load_split` takes: their training split is taken, or
+            all where they are a single set; None for the training split of `data`.
+        data: What is evaluated: a spec, or what a caller holds.
+        evaluated: The examples that are evaluated, by split. One example of the first split is enough to tell shape
+            and normalisation; `"train"` must be whole where it is among them: it serves if `bn_data` is None.
+        samples: Which of the calibration images, as for `chosen`.
+
+    Returns:
+        The chosen examples, with the digest of the raw images before augmentation and notes on what was assumed, and
+        how they are named in the job.
+
+    Raises:
+        LandscapeError: If there are no training images, too few, or of another shape than what is evaluated.
+    """
+    source = data if bn_data is None else bn_data
+    found, place = _training_split(data, evaluated) if bn_data is None else _given(bn_data)
+    like = next(iter(evaluated.values()))
+    _check_shape(found, like)
+    found, notes = _normalised(found, like, source)
+    try:
+        part = found.subset(samples)
+    except LandscapeError as error:
+        raise LandscapeError(f"--bn-samples: {error}") from error
+    batches = part.batches() if isinstance(part, ImageSet) else part
+    all_notes = (
+        _described(part, len(found), place),
+        *_cautions(part, source),
+        *notes,
+        *(f"calibration images: {note}" for note in batches.notes),
+    )
+    return dataclasses.replace(batches, notes=all_notes), identity_of(source)
+
+
+def _training_split(data: Any, evaluated: Mapping[str, ImageSet | Batches]) -> tuple[ImageSet | Batches, str]:
+    """The training split of what is evaluated, and which part of it that is, in words."""
+    if SPLIT in evaluated:
+        return evaluated[SPLIT], "train split"
+    reason = "one loader is one split"
+    if isinstance(data, str | Spec | Mapping):
+        try:
+            return load_split(data, SPLIT), "train split"
+        except LandscapeError as error:
+            reason = str(error)
+    raise LandscapeError(
+        "recalibrating BatchNorm's statistics needs training images, and the data that are evaluated have none: pass "
+        f"--bn-data SPEC, for example --bn-data \"train.npz(augment='crop4-flip')\" ({reason})"
+    )
+
+
+def _given(bn_data: Any) -> tuple[ImageSet | Batches, str]:
+    """The training split of calibration data, or all of a single set, and which of both, in words."""
+    spec = parsed(bn_data)
+    if spec is None:
+        return load_split(bn_data, SPLIT), "train split" if isinstance(bn_data, Mapping) else "all that was given"
+    try:
+        return load_data(spec, SPLIT), f"{spec.kwargs.get('split', SPLIT)} split"
+    except NoSplitsError:
+        if spec.target in DATASETS.names():
+            raise
+    path = Path(spec.target).expanduser()
+    whole = "whole folder" if path.is_dir() else "whole file" if path.is_file() else "all that the function gives"
+    return load_data(spec, "test"), whole
+
+
+def _check_shape(found: ImageSet | Batches, like: ImageSet | Batches) -> None:
+    shape, expected = (
+        tuple((one.images if isinstance(one, ImageSet) else one.inputs).shape[1:]) for one in (found, like)
+    )
+    if shape != expected:
+        raise LandscapeError(
+            f"the calibration images of {found.name} have shape {shape}, but those that are evaluated {expected}: "
+            "name images of the same shape with --bn-data"
+        )
+
+
+def _normalised(
+    found: ImageSet | Batches, like: ImageSet | Batches, source: Any
+) -> tuple[ImageSet | Batches, tuple[str, ...]]:
+    """The images with the mean and std of those that are evaluated, unless they were given their own; and a note."""
+    if not isinstance(found, ImageSet) or not isinstance(like, ImageSet):
+        ways = [one.preprocessing() if isinstance(one, ImageSet) else one.preprocessing for one in (found, like)]
+        note = f"calibration images: {ways[0]}; those that are evaluated: {ways[1]}"
+        return found, (note,) if ways[0] != ways[1] else ()
+    constants, others = (found.mean, found.std), (like.mean, like.std)
+    same = constants == others and found.images.dtype == like.images.dtype
+    if _were_given(found, source):
+        note = (
+            f"calibration images: {found.preprocessing()}, as given; those that are evaluated: {like.preprocessing()}"
+        )
+        return found, () if same else (note,)
+    if found.images.dtype != like.images.dtype:
+        raise LandscapeError(
+            f"the calibration images of {found.name} are {found.images.dtype} and those that are evaluated "
+            f"{like.images.dtype}, so that mean and std of these do not suit them: give mean= and std= in --bn-data, "
+            "'none' for images that are stored as the network takes them"
+        )
+    note = f"calibration images take mean and std of those that are evaluated: {like.preprocessing()}"
+    return found.normalised(*others), () if same else (note,)
+
+
+def _were_given(found: ImageSet, source: Any) -> bool:
+    """Whether a user, or a user's function, chose mean and std of these images."""
+    spec = parsed(source)
+    if spec and {"mean", "std"} & spec.kwargs.keys():
+        return True
+    return not found.assumed and (found.mean is not None or found.std is not None)
+
+
+def _described(part: ImageSet | Batches, number: int, place: str) -> str:
+    what, how = (
+        ("images", f"augment {part.augment}") if isinstance(part, ImageSet) else ("examples", "as they are given")
+    )
+    return f"statistics are recalibrated on {len(part):,} of the {number:,} {what} of {part.name} ({place}), {how}"
+
+
+def _cautions(part: ImageSet | Batches, source: Any) -> tuple[str, ...]:
+    """What may bias the statistics."""
+    if not isinstance(part, ImageSet):
+        return ("the statistics of a network that was trained with augmentation are biased unless the loader augments",)
+    if part.augment == "none":
+        spec, example = parsed(source), "augment='crop4-flip'"
+        if spec:
+            example = f'--bn-data "{Spec(spec.target, {**spec.kwargs, "augment": "crop4-flip"})}"'
+        return (
+            "the statistics of a network that was trained with augmentation come out biased on plain images: "
+            f"for crops and flips pass {example}",
+        )
+    darkest = float(part.images.min())
+    if part.images.dtype == np.float32 and darkest < 0:
+        return (f"the padding of {part.augment} is 0, which is not black in images with values down to {darkest:.4g}",)
+    return ()
