@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landscape.analysis.scales import choose_scale, steps
+from landscape.analysis.scales import centred_scale, choose_scale, steps
 from landscape.errors import LandscapeError
 
 BOWL = np.add.outer(np.linspace(-1, 1, 51) ** 2, np.linspace(-1, 1, 51) ** 2)
@@ -177,3 +177,24 @@ def test_any_values_get_a_usable_scale(values, log):
     assert ((positions >= 0) & (positions <= 1)).all()
     assert list(scale.boundaries) == sorted(set(scale.boundaries))
     assert all(scale.lower <= value <= scale.upper for value in (*scale.levels, *scale.ticks))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-1e30, 1e30) | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=40))
+def test_differences_get_a_scale_as_far_below_zero_as_above(values):
+    scale = centred_scale(np.array(values))
+    finite = np.array([value for value in values if math.isfinite(value)])
+    assert (scale.lower, scale.diverging, scale.log) == (-scale.upper, True, False)
+    assert 0.0 in scale.levels
+    assert float(scale.position(0.0)) == 0.5
+    np.testing.assert_allclose(scale.position(finite) + scale.position(-finite), 1, atol=1e-12)
+
+
+def test_a_scale_of_differences_ends_where_it_is_told():
+    assert centred_scale(np.array([-3.0, 1.0]), clip=2.0).upper == 2.0
+    assert centred_scale(np.array([-3.0, 1.0]), levels=[-1, 0, 9]).levels == (-1, 0)
+    assert centred_scale(np.zeros(5)).upper == 1.0
+    with pytest.raises(LandscapeError, match="the clip of a difference is a positive number, not -1"):
+        centred_scale(np.ones(3), clip=-1)
+    with pytest.raises(LandscapeError, match="the number of levels must be between 2 and 100, not 0"):
+        centred_scale(np.ones(3), levels=0)

@@ -45,6 +45,7 @@ class Scale:
         log: Whether heights and colours go with the logarithm.
         levels: Contour levels, strictly increasing, inside `[lower, upper]`.
         ticks: Round values for a colour bar or an axis, inside `[lower, upper]`.
+        diverging: Whether the values are signed, and colours part at 0, the middle of the scale.
     """
 
     lower: float
@@ -52,6 +53,7 @@ class Scale:
     log: bool
     levels: tuple[float, ...]
     ticks: tuple[float, ...]
+    diverging: bool = False
 
     def heights(self, values: Any) -> FloatArray:
         """Take log10 of values where the scale is logarithmic, without clipping them above.
@@ -149,15 +151,50 @@ def choose_scale(
         return Scale(0.0, 1.0, False, steps(0.0, 1.0, TICKS), steps(0.0, 1.0, TICKS))
     lower, upper, log = _range(np.concatenate(groups), log, clip, bounded)
     if isinstance(levels, int) or levels is None:
-        number = LEVELS if levels is None else levels
-        if not 2 <= number <= MOST_LEVELS:
-            raise LandscapeError(f"the number of levels must be between 2 and {MOST_LEVELS}, not {number}")
-        chosen = steps(lower, upper, number, log)
+        chosen = steps(lower, upper, _checked_number(levels), log)
         if levels is None:
             chosen = _enough(chosen, groups, lower, upper, log)
     else:
         chosen = _given(levels, lower, upper)
     return Scale(lower, upper, log, chosen, steps(lower, upper, TICKS, log))
+
+
+def centred_scale(
+    values: NDArray[Any], clip: float | None = None, levels: int | Sequence[float] | None = None
+) -> Scale:
+    """Choose a scale for differences: linear, as far below 0 as above.
+
+    Args:
+        values: Differences, any shape; only finite ones count.
+        clip: The end on both sides; None decides by the absolute values, as `choose_scale` does.
+        levels: About how many levels, or the levels themselves; None gives about fourteen. Those that are chosen
+            include 0.
+
+    Returns:
+        The scale; its ends are -1 and 1 where all differences are 0.
+
+    Raises:
+        LandscapeError: If the clip is not positive, or no level lies inside the values.
+    """
+    sizes = np.abs(np.asarray(values, dtype=np.float64))
+    sizes = sizes[np.isfinite(sizes)]
+    if clip is not None and not (math.isfinite(clip) and clip > 0):
+        raise LandscapeError(f"the clip of a difference is a positive number, not {clip:g}")
+    end = float(clip) if clip is not None else _robust_upper(sizes) if sizes.size else 0.0
+    end = end if end > TINY else 1.0
+    if isinstance(levels, int) or levels is None:
+        chosen = steps(-end, end, _checked_number(levels))
+    else:
+        chosen = _given(levels, -end, end)
+    return Scale(-end, end, False, chosen, steps(-end, end, TICKS), diverging=True)
+
+
+def _checked_number(levels: int | None) -> int:
+    """About how many levels to choose."""
+    number = LEVELS if levels is None else levels
+    if not 2 <= number <= MOST_LEVELS:
+        raise LandscapeError(f"the number of levels must be between 2 and {MOST_LEVELS}, not {number}")
+    return number
 
 
 def _range(pooled: FloatArray, log: bool | None, clip: float | None, bounded: bool) -> tuple[float, float, bool]:
