@@ -54,7 +54,7 @@ def load_calibration(
     batches = part.batches() if isinstance(part, ImageSet) else part
     all_notes = (
         _described(part, len(found), place),
-        *_cautions(part, source),
+        *_cautions(part),
         *notes,
         *(f"calibration images: {note}" for note in batches.notes),
     )
@@ -143,17 +143,14 @@ def _described(part: ImageSet | Batches, number: int, place: str) -> str:
     return f"statistics are recalibrated on {len(part):,} of the {number:,} {what} of {part.name} ({place}), {how}"
 
 
-def _cautions(part: ImageSet | Batches, source: Any) -> tuple[str, ...]:
+def _cautions(part: ImageSet | Batches) -> tuple[str, ...]:
     """What may bias the statistics."""
     if not isinstance(part, ImageSet):
         return ("the statistics of a network that was trained with augmentation are biased unless the loader augments",)
     if part.augment == "none":
-        spec, example = parsed(source), "augment='crop4-flip'"
-        if spec:
-            example = f'--bn-data "{Spec(spec.target, {**spec.kwargs, "augment": "crop4-flip"})}"'
         return (
             "the statistics of a network that was trained with augmentation come out biased on plain images: "
-            f"for crops and flips pass {example}",
+            "for crops and flips add augment='crop4-flip' to --bn-data",
         )
     darkest = float(part.images.min())
     if part.images.dtype == np.float32 and darkest < 0:
