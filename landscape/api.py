@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from landscape.execution import Progress
 
 RESERVED = ("x", "y", "repeat", "bn", "directions", "statistics", "trajectory", "curvature")
+ESTIMATING = ("recalibrate", "all")
 Range = str | Sequence[float] | Axis
 
 
@@ -150,10 +151,13 @@ def compute(
     )
     # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
     with strict_arithmetic():
+        calibration = {"bn_data": bn_data, "bn_samples": str(bn_samples) if bn_stats in ESTIMATING else None}
         if ckpt is not None:
-            inputs = from_checkpoint(ckpt, model, data, splits, str(samples), loss=loss, trust=trust, key=weights)
+            inputs = from_checkpoint(
+                ckpt, model, data, splits, str(samples), loss=loss, trust=trust, key=weights, **calibration
+            )
         else:
-            inputs = from_objects(model, data, splits, str(samples))
+            inputs = from_objects(model, data, splits, str(samples), **calibration)
         return compute_surface(inputs, grid, settings, teller)
 
 

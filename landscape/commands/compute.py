@@ -167,14 +167,14 @@ def summary(surface: Any) -> str:
     """What a finished run says on stdout: where the file is, the centre, the range, and what to do next."""
     import numpy as np
 
-    from landscape.storage.text import of_centre
+    from landscape.storage.text import centres
 
-    lines = [surface.path]
+    lines = [surface.path, *(f"trained weights, {line}" for line in centres(surface))]
     for split in surface.splits:
         loss = surface[f"{split}/loss"]
         finite = loss[np.isfinite(loss)]
         spread = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "nowhere finite"
-        lines.append(f"{split}: trained weights {of_centre(surface, split)}; loss on the grid {spread}")
+        lines.append(f"{split} loss on the grid: {spread}")
     options = "--3d, --1d, -o figure.pdf" if len(surface.grid.axes) > 1 else "-o figure.pdf"
     lines.append(f"next: landscape plot {shlex.quote(surface.path)}   ({options})")
     return "\n".join(lines)

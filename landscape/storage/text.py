@@ -18,6 +18,16 @@ def of_centre(surface: Surface, split: str) -> str:
     return f"{text} ({centre['count']:,.0f} examples)"
 
 
+def centres(surface: Surface) -> list[str]:
+    """The numbers of the trained weights, a line for each split and policy: `test, frozen: loss ...`."""
+    several = len(surface.policies) > 1
+    return [
+        f"{split}{f', {policy}' if several else ''}: {of_centre(surface.sel(bn=policy), split)}"
+        for split in surface.splits
+        for policy in surface.policies
+    ]
+
+
 def described(surface: Surface) -> str:
     """Describe a surface.
 
@@ -29,20 +39,22 @@ def described(surface: Surface) -> str:
     """
     job, provenance = surface.job, surface.provenance
     done = int(surface.done().sum())
-    statistics = "none" if provenance.get("statistics_layers") == 0 else f"BatchNorm {job.bn_stats}"
     lines = [
         f"file          {surface.path}  (fingerprint {job.fingerprint()})",
         f"checkpoint    {job.checkpoint}  sha256 {job.checkpoint_sha256[:16]}",
         f"model         {job.model}",
         f"data          {job.data}, samples {job.samples}; {'; '.join(sorted(set(job.preprocessing.values())))}",
-        f"grid          x {job.x}, y {job.y}: {done:,} of {surface.grid.size:,} points done",
-        f"statistics    {statistics}; loss {job.loss}; precision {job.precision}",
+        f"grid          x {job.x}, y {job.y}{_leading(surface)}: {done:,} of {surface.done().size:,} points done",
+        f"statistics    {_statistics(surface)}",
+        f"loss          {job.loss}; precision {job.precision}",
     ]
-    lines += [f"{split:13} {of_centre(surface, split)}" for split in surface.splits]
+    lines += [f"centre        {line}" for line in centres(surface)]
     lines += [f"states        {name} {100 * value:.2f} %" for name, value in provenance.get("stated", {}).items()]
+    lines += _calibration(surface)
     lines += [f"direction     {record.spec}  sha256 {record.digest[:16]}" for record in surface.directions]
-    if provenance.get("cosine") is not None:
-        lines.append(f"cosine        {provenance['cosine']:+.5f} between the two directions")
+    cosines = [cosine for cosine in provenance.get("cosines", [provenance.get("cosine")]) if cosine is not None]
+    if cosines:
+        lines.append(f"cosine        {', '.join(f'{cosine:+.5f}' for cosine in cosines)} between the two directions")
     lines += _parameters(provenance.get("parameters", []))
     lines.append(
         f"made          {provenance.get('updated', '')} in {provenance.get('seconds', 0):.0f} s on "
@@ -52,6 +64,41 @@ def described(surface: Surface) -> str:
         lines.append(f"command       {provenance['command']}")
     lines += [f"note          {note}" for note in provenance.get("notes", [])]
     return "\n".join(lines)
+
+
+def _leading(surface: Surface) -> str:
+    repeats = f", {surface.repeats} draws of the directions" if surface.repeats > 1 else ""
+    return repeats + (f", {len(surface.policies)} policies" if len(surface.policies) > 1 else "")
+
+
+def _statistics(surface: Surface) -> str:
+    """What becomes of the statistics of BatchNorm at a point."""
+    job = surface.job
+    layers = surface.provenance.get("statistics_layers")
+    if layers == 0:
+        return "no layer keeps running statistics"
+    words = {
+        "frozen": "frozen (the checkpoint's)",
+        "batch": f"of each batch of {job.bn_batch_size}",
+        "recalibrate": f"recalibrated over {job.bn_samples} of {job.bn_data}, in batches of {job.bn_batch_size}",
+    }
+    return f"{f'of {layers} layers, ' if layers else ''}{'; '.join(words[policy] for policy in job.policies)}"
+
+
+def _calibration(surface: Surface) -> list[str]:
+    """How sure recalibrated statistics are, and what they change at the trained weights."""
+    lines = []
+    for split, apart in surface.provenance.get("calibration", {}).get("half_difference", {}).items():
+        lines.append(
+            f"halves        {split} losses under the statistics of the two halves of the calibration set differ by "
+            f"{abs(apart['centre']):.2g} at the trained weights, by up to {abs(apart['ends']):.2g} at the ends"
+        )
+        centre = surface.sel(bn="recalibrate").centre[split]
+        lines.append(
+            f"recalibrated  {split} loss minus frozen at the trained weights {centre['loss_minus_frozen']:+.2g} +- "
+            f"{centre['loss_minus_frozen_stderr']:.1g}"
+        )
+    return lines
 
 
 def _parameters(rows: list[dict[str, Any]]) -> list[str]:
@@ -79,7 +126,7 @@ def described_json(surface: Surface) -> dict[str, Any]:
         "file": surface.path,
         "fingerprint": surface.job.fingerprint(),
         "job": json.loads(surface.job.to_json()),
-        "shape": list(surface.grid.shape),
+        "dimensions": dict(zip(surface.dimensions, surface.done().shape, strict=True)),
         "done": int(surface.done().sum()),
         "complete": surface.complete,
         "quantities": list(surface),
