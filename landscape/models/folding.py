@@ -1,0 +1,109 @@
+"""BatchNorm folded into the layer before it: the same function, with one affine map less per layer."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from landscape.errors import LandscapeError, listed
+from landscape.models.graph import WITH_ACTIVATION, Layer, Norm, copied, normalized_layers
+
+
+def folded(model: nn.Module) -> tuple[nn.Module, list[str]]:
+    """Fold every BatchNorm that follows a layer of its own into that layer.
+
+    In eval mode BatchNorm maps channel i of its input, x_i, to gamma_i (x_i - mean_i) / sqrt(var_i + eps) + beta_i.
+    With s_i = gamma_i / sqrt(var_i + eps), the filter that makes x_i becomes s_i w_i and its bias
+    s_i (b_i - mean_i) + beta_i, computed in float64 and rounded once. Where `normalized_layers` finds no layer,
+    the BatchNorm stays.
+
+    A filter-normalised direction of the weights d_i folds to s_i d_i, which has the norm of s_i w_i: it is the
+    filter-normalised direction of the folded network whose draw has the sign of gamma_i. Filter-normalised surfaces
+    under frozen statistics are therefore those of the network as it was.
+
+    Args:
+        model: The network; it is not changed.
+
+    Returns:
+        A copy that computes the same in eval mode. Parameters keep their names, folded layers have a bias, and
+        identities stand where the BatchNorms were. Then what was done, a sentence each.
+
+    Raises:
+        LandscapeError: If the network cannot be traced, there is nothing to fold, or the result is not finite.
+    """
+    pairs = normalized_layers(model)
+    total = [name for name, module in model.named_modules() if isinstance(module, Norm)]
+    if not pairs:
+        raise LandscapeError(
+            f"folding needs a BatchNorm that alone takes the output of a layer, and none of the {len(total)} BatchNorm "
+            f"layers of {type(model).__name__} does: leave the folding out"
+        )
+    norms = {layer: norm for layer, name in pairs if isinstance(norm := model.get_submodule(name), Norm)}
+    working = copied(model, {norm: _rest(norm) for norm in norms.values()})
+    for name, norm in norms.items():
+        layer = working.get_submodule(name)
+        assert isinstance(layer, Layer)
+        _fold(name, layer, norm)
+    return working, _notes(total, [norm for _, norm in pairs])
+
+
+def _notes(total: list[str], gone: list[str]) -> list[str]:
+    stay = [name for name in total if name not in gone]
+    reason = "no layer of their own feeds them in eval mode"
+    return [
+        f"folded {len(gone)} of {len(total)} BatchNorm layers into the layers before them",
+        *([f"{len(stay)} BatchNorm layers stay, because {reason}: {listed(stay)}"] if stay else []),
+    ]
+
+
+def _rest(norm: Norm) -> nn.Module:
+    """What is left of a BatchNorm: nothing, or what one of timm's does behind the normalization."""
+    rest: nn.Module = nn.Identity()
+    if type(norm).__name__ in WITH_ACTIVATION:
+        rest = nn.Sequential(OrderedDict((name, copy.deepcopy(norm.get_submodule(name))) for name in ("drop", "act")))
+    rest.training = norm.training
+    return rest
+
+
+@torch.no_grad()
+def _fold(name: str, layer: Layer, norm: Norm) -> None:
+    scale, shift = _affine(norm)
+    weight = _double(layer.weight) * _along_outputs(scale, layer)
+    bias = shift if layer.bias is None else scale * _double(layer.bias) + shift
+    if layer.bias is None:
+        layer.bias = nn.Parameter(torch.empty_like(bias).to(layer.weight), requires_grad=layer.weight.requires_grad)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+    if not all(bool(tensor.isfinite().all()) for tensor in (layer.weight, layer.bias)):
+        raise LandscapeError(
+            f"the BatchNorm behind {name} cannot be folded: its running variance + eps must be positive and finite, "
+            "and the folded weights within the range of their dtype"
+        )
+
+
+def _affine(norm: Norm) -> tuple[Tensor, Tensor]:
+    """The map x -> scale x + shift that a BatchNorm is in eval mode, for each channel, in float64."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (_double(norm.running_var) + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale *= _double(norm.weight)
+    shift = -scale * _double(norm.running_mean)
+    return scale, shift if norm.bias is None else shift + _double(norm.bias)
+
+
+def _along_outputs(values: Tensor, layer: Layer) -> Tensor:
+    """Arrange a number per output channel so that it broadcasts against the layer's weight."""
+    rest = (1,) * (layer.weight.ndim - 2)
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):
+        # The weight is (inputs, outputs / groups, ...), the inputs of group 0 first.
+        grouped = values.reshape(layer.groups, 1, -1).expand(-1, layer.in_channels // layer.groups, -1)
+        return grouped.reshape(layer.in_channels, -1, *rest)
+    return values.reshape(-1, 1, *rest)
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float64)
