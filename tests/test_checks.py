@@ -187,3 +187,64 @@ def test_a_coarse_grid_is_told():
 def test_advice_names_every_axis():
     small = bowl(0.5 + 1e-3 * (X[:, None] ** 2 + X**2))
     assert any("--x -2:2:9 --y -2:2:9" in finding.text for finding in check(small))
+
+
+def recalibrated(apart, error, bn_stats="recalibrate"):
+    centre = {"loss_minus_frozen": apart, "loss_minus_frozen_stderr": error}
+    return bowl(centre=centre, bn_stats=bn_stats, provenance={"statistics_layers": 3})
+
+
+@pytest.mark.parametrize(
+    ("apart", "error", "level"),
+    [
+        (0.0015, 0.0024, "ok"),
+        (-0.0299, 0.01, "ok"),
+        (0.0301, 0.01, "warning"),
+        (-0.0301, 0.01, "warning"),
+        (0, 0, "ok"),
+    ],
+)
+def test_the_centre_with_recalibrated_statistics_is_judged_against_three_standard_errors(apart, error, level):
+    (finding,) = (one for one in check(recalibrated(apart, error)) if one.code == "BN-CENTRE")
+    assert (finding.level, finding.values) == (level, {"difference": apart, "stderr": error})
+    assert ("augment= of --bn-data" in finding.text) == (level == "warning")
+
+
+def test_no_centre_check_without_recalibration():
+    assert codes(recalibrated(1.0, 0.01, "frozen")) == ["ALL-WELL"]
+
+
+def stack(per_policy, repeats=1):
+    """One surface of plain ones, given policy by policy, each repeated."""
+    first = per_policy[0]
+    names = list(first.quantities)
+    arrays = {name: np.stack([one[name] for one in per_policy]) for name in names}
+    if repeats > 1:
+        arrays = {name: np.stack([values] * repeats) for name, values in arrays.items()}
+    centre = {
+        "test": {
+            name: [one.centre["test"].get(name, 0.0) for one in per_policy] for name in per_policy[-1].centre["test"]
+        }
+    }
+    job = dataclasses.replace(first.job, bn_stats="all", repeats=repeats)
+    provenance = {**per_policy[-1].provenance, "cosines": [0.01] * repeats}
+    return dataclasses.replace(first, quantities=arrays, centre=centre, job=job, provenance=provenance)
+
+
+def test_of_several_policies_each_is_judged_and_what_they_share_is_said_once():
+    odd = [broken(bowl(), undone=[(0, 0)]) for _ in range(2)]
+    judged = check(stack([*odd, broken(recalibrated(1.0, 0.1), undone=[(0, 0)])]))
+    assert [finding.code for finding in judged] == ["INCOMPLETE", "BN-CENTRE"]
+    assert judged[0].text.startswith("1 of 81 points")
+    assert judged[1].text.startswith("with recalibrated statistics, the test loss")
+
+
+def test_of_several_repeats_it_is_said_in_how_many():
+    judged = stack([bowl(), bowl(), recalibrated(0.0, 0.1)], repeats=4)
+    dented = judged["test/loss"].copy()
+    dented[1:3, 0, 4, 5] = 0.1
+    judged = dataclasses.replace(judged, quantities={**judged.quantities, "test/loss": dented})
+    texts = {finding.code: finding.text for finding in check(judged)}
+    assert set(texts) == {"CENTRE-NOT-MINIMUM", "BN-CENTRE"}
+    assert texts["CENTRE-NOT-MINIMUM"].startswith("with frozen statistics, the test loss at (0, 0.25) is 0.4")
+    assert texts["CENTRE-NOT-MINIMUM"].endswith("(so in 2 of 4 draws of the directions)")

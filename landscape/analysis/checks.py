@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,10 +14,13 @@ MANY = 0.5
 FEW = 0.1
 CROOKED = 0.1
 FEWEST_POINTS = 8
+BIASED = 3
+STATISTICS_WORDS = {"frozen": "frozen", "batch": "each batch's", "recalibrate": "recalibrated"}
+ALL_WELL = Finding("ALL-WELL", "ok", "nothing was found that would mislead a reader of the picture")
 
 
 def check(surface: Surface) -> list[Finding]:
-    """Judge a surface, split by split.
+    """Judge a surface, split by split; policy by policy and repeat by repeat.
 
     Args:
         surface: What to judge.
@@ -24,9 +28,37 @@ def check(surface: Surface) -> list[Finding]:
     Returns:
         The findings, at least one; `ALL-WELL` where nothing is wrong.
     """
-    found = [finding for rule in RULES for split in surface.splits for finding in rule(surface, split)]
-    found += _directions(surface)
-    return found or [Finding("ALL-WELL", "ok", "nothing was found that would mislead a reader of the picture")]
+    per_policy = {policy: _over_repeats(surface.sel(bn=policy)) for policy in surface.policies}
+    found: dict[tuple[str, str], Finding] = {}
+    for policy, findings in per_policy.items():
+        for finding in findings:
+            shared = len(per_policy) == 1 or all(finding in others for others in per_policy.values())
+            text = finding.text if shared else f"with {STATISTICS_WORDS[policy]} statistics, {finding.text}"
+            found[finding.code, text] = dataclasses.replace(finding, text=text)
+    if all(finding.level == "ok" for finding in found.values()):
+        return [*found.values(), ALL_WELL]
+    return list(found.values())
+
+
+def _over_repeats(surface: Surface) -> list[Finding]:
+    """The findings under one policy; one that several draws of the directions share is that of the first of them."""
+    groups: dict[tuple[object, str, str], list[Finding]] = {}
+    for repeat in range(surface.repeats):
+        plain = surface.sel(repeat=repeat)
+        for rule in (*RULES, _directions):
+            for split in surface.splits:
+                for finding in rule(plain, split):
+                    groups.setdefault((rule, split, finding.code), []).append(finding)
+    if surface.repeats == 1:
+        return [finding for group in groups.values() for finding in group]
+    return [
+        group[0]
+        if len(group) == surface.repeats and len({finding.text for finding in group}) == 1
+        else dataclasses.replace(
+            group[0], text=f"{group[0].text} (so in {len(group)} of {surface.repeats} draws of the directions)"
+        )
+        for group in groups.values()
+    ]
 
 
 def _complete(surface: Surface, split: str) -> Iterator[Finding]:
@@ -166,12 +198,35 @@ def _stated(surface: Surface, split: str) -> Iterator[Finding]:
             )
 
 
+def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
+    """Statistics that are estimated anew at the trained weights should give the loss of the checkpoint's own."""
+    if surface.job.bn_stats != "recalibrate" or surface.provenance.get("statistics_layers") == 0:
+        return
+    apart, error = (_centre(surface, split, f"loss_minus_frozen{suffix}") for suffix in ("", "_stderr"))
+    biased = abs(apart) > BIASED * error
+    found = (
+        f"the {split} loss at the trained weights is {apart:+.2g} +- {error:.1g} off that with the checkpoint's own statistics "
+        "(paired over examples)"
+    )
+    advice = (
+        ": the calibration images are not prepared as those of the training were; see augment= of --bn-data, or take "
+        "more with --bn-samples"
+    )
+    yield Finding(
+        "BN-CENTRE",
+        "warning" if biased else "ok",
+        found + advice if biased else found,
+        {"difference": apart, "stderr": error},
+    )
+
+
 RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
     _complete,
     _finite,
     _centred,
     _stated,
     _chance,
+    _recalibrated,
     _coarse,
     _minimum,
     _range,
@@ -179,9 +234,9 @@ RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
 )
 
 
-def _directions(surface: Surface) -> Iterator[Finding]:
+def _directions(surface: Surface, split: str) -> Iterator[Finding]:
     cosine = surface.provenance.get("cosine")
-    if cosine is not None and abs(cosine) > CROOKED:
+    if split == surface.splits[0] and cosine is not None and abs(cosine) > CROOKED:
         yield Finding(
             "NOT-ORTHOGONAL",
             "warning",
