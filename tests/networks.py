@@ -38,7 +38,12 @@ def network(spec: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> tup
 
 
 def unsettled(net: nn.Module, images: torch.Tensor) -> nn.Module:
-    """Give BatchNorms gammas of both signs, betas, and running statistics near but not at those of the images."""
+    """Give layers weights that carry the signal, and BatchNorms gammas of both signs, betas, and running statistics
+    near those of the images, but not at them.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
     norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     with torch.no_grad():
         for norm in norms:
