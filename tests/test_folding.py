@@ -72,7 +72,9 @@ def test_norms_without_a_layer_of_their_own_stay():
     plain, notes = folded(net)
     assert apart(plain(images), net(images)) < 1e-12
     assert notes[0] == "folded 5 of 11 BatchNorm layers into the layers before them"
-    assert notes[1].startswith("6 BatchNorm layers stay, because no layer of their own feeds them in eval mode: feat")
+    assert notes[1].startswith(
+        "BatchNorm layers that stay (6), because no layer of their own feeds them in eval mode: feat"
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,8 +220,8 @@ def test_a_dead_filter_is_zero_and_does_not_move():
 
 def test_what_cannot_be_folded_is_said():
     message = (
-        "folding needs a BatchNorm that alone takes the output of a layer, and none of the 1 BatchNorm layers of "
-        "Sequential does: leave the folding out"
+        "folding needs a BatchNorm that alone takes the output of a layer; Sequential has none "
+        r"\(1 BatchNorm layers in all\): leave the folding out"
     )
     with pytest.raises(LandscapeError, match=message):
         folded(nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 2, 3)))

@@ -156,7 +156,7 @@ def test_what_is_multiplied_before_a_norm():
         assert after.eps == 4 * before.eps
     assert torch.equal(other.fc3.weight, net.fc3.weight)
     assert what == [
-        "2 layers before a BatchNorm: weight and bias times 2, running mean times 2, running variance and eps times 4"
+        "layers before a BatchNorm (2): weight and bias times 2, running mean times 2, running variance and eps times 4"
     ]
 
 
@@ -168,7 +168,7 @@ def test_what_is_multiplied_in_a_chain():
     assert weights == [2, 1 / 4, 4, 1 / 2]
     assert biases == [2, 1 / 2, 2, 1]
     assert what == [
-        "3 pairs of layers around ReLUs and pooling: outputs of the first times 2 or its inverse, weights of the "
+        "pairs of layers around ReLUs and pooling (3): outputs of the first times 2 or its inverse, weights of the "
         "second divided by as much"
     ]
 
@@ -179,7 +179,7 @@ def test_weights_alone_leave_everything_else():
     changed = {name for name, tensor in other.state_dict().items() if not torch.equal(tensor, net.state_dict()[name])}
     assert changed == {f"{layer}.{part}" for layer, _ in normalized_layers(net) for part in ("weight", "bias")}
     assert [module.eps for module in other.modules() if hasattr(module, "eps")] == [1e-5] * 4
-    assert what == ["4 layers before a BatchNorm: weight and bias times 2, its statistics and eps as they were"]
+    assert what == ["layers before a BatchNorm (4): weight and bias times 2, its statistics and eps as they were"]
 
 
 def test_norms_without_weights_or_momentum():

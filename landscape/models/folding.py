@@ -38,8 +38,8 @@ def folded(model: nn.Module) -> tuple[nn.Module, list[str]]:
     total = [name for name, module in model.named_modules() if isinstance(module, Norm)]
     if not pairs:
         raise LandscapeError(
-            f"folding needs a BatchNorm that alone takes the output of a layer, and none of the {len(total)} BatchNorm "
-            f"layers of {type(model).__name__} does: leave the folding out"
+            f"folding needs a BatchNorm that alone takes the output of a layer; {type(model).__name__} has none "
+            f"({len(total)} BatchNorm layers in all): leave the folding out"
         )
     norms = {layer: norm for layer, name in pairs if isinstance(norm := model.get_submodule(name), Norm)}
     working = copied(model, {norm: _rest(norm) for norm in norms.values()})
@@ -55,7 +55,7 @@ def _notes(total: list[str], gone: list[str]) -> list[str]:
     reason = "no layer of their own feeds them in eval mode"
     return [
         f"folded {len(gone)} of {len(total)} BatchNorm layers into the layers before them",
-        *([f"{len(stay)} BatchNorm layers stay, because {reason}: {listed(stay)}"] if stay else []),
+        *([f"BatchNorm layers that stay ({len(stay)}), because {reason}: {listed(stay)}"] if stay else []),
     ]
 
 

@@ -118,16 +118,17 @@ def _words(factor: float, norms: int, pairs: int, exact: bool) -> list[str]:
     what = []
     if norms and exact:
         what.append(
-            f"{norms} layers before a BatchNorm: weight and bias times {factor:g}, running mean times {factor:g}, "
+            f"layers before a BatchNorm ({norms}): weight and bias times {factor:g}, running mean times {factor:g}, "
             f"running variance and eps times {factor**2:g}"
         )
     elif norms:
         what.append(
-            f"{norms} layers before a BatchNorm: weight and bias times {factor:g}, its statistics and eps as they were"
+            f"layers before a BatchNorm ({norms}): weight and bias times {factor:g}, its statistics and eps "
+            "as they were"
         )
     if pairs:
         what.append(
-            f"{pairs} pairs of layers around ReLUs and pooling: outputs of the first times {factor:g} or its inverse, "
-            "weights of the second divided by as much"
+            f"pairs of layers around ReLUs and pooling ({pairs}): outputs of the first times {factor:g} or its "
+            "inverse, weights of the second divided by as much"
         )
     return what
