@@ -239,6 +239,15 @@ def test_what_is_positive_by_nature_is_compared_by_ratios():
     }
 
 
+def test_what_repeats_do_not_change_is_said():
+    assert {each.name for each in MEASURES if not each.replicated} == {
+        "test/centre_loss",
+        "test/centre_loss_stderr",
+        "test/centre_accuracy",
+        "test/centre_accuracy_stderr",
+    }
+
+
 def test_no_definition_calls_anything_convex():
     assert not [
         each.name for each in MEASURES if "convex" in f"{each.label} {each.definition}".replace("non-convex", "")

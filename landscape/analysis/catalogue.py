@@ -48,6 +48,8 @@ class Measure:
         positive: Whether it is positive by nature, so that two are compared by their ratio, not their difference.
         of: Name of the number that this one qualifies (as its standard error, `_stderr`, or by saying with 1 that it
             is only a lower bound, `_censored`); empty for a number in its own right.
+        replicated: Whether other directions give another number; those of the trained weights alone stay the same,
+            so that repeats are no ground to test them.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Measure:
     function: Callable[[Field], float] = field(repr=False, compare=False)
     positive: bool = False
     of: str = ""
+    replicated: bool = True
 
 
 def catalogue(
@@ -114,7 +117,14 @@ def _at_the_centre(split: str) -> list[Measure]:
         own = f"{split}/centre_{name}"
         measured = f"{name} of the trained weights on the {split} split"
         listing += [
-            Measure(own, f"{split} {name}", unit, f"Mean {measured}.", functools.partial(_centre, split, name)),
+            Measure(
+                own,
+                f"{split} {name}",
+                unit,
+                f"Mean {measured}.",
+                functools.partial(_centre, split, name),
+                replicated=False,
+            ),
             Measure(
                 own + STDERR,
                 f"{split} {name}, standard error",
@@ -122,6 +132,7 @@ def _at_the_centre(split: str) -> list[Measure]:
                 f"Sampling error of the mean {measured}: the standard deviation over examples / sqrt(n).",
                 functools.partial(_centre, split, name + STDERR),
                 of=own,
+                replicated=False,
             ),
         ]
     return listing
