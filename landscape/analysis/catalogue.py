@@ -114,26 +114,13 @@ def _positive(what: str, *values: float) -> None:
 def _at_the_centre(split: str) -> list[Measure]:
     listing = []
     for name, unit in (("loss", "loss"), ("accuracy", "")):
-        own = f"{split}/centre_{name}"
+        own, label = f"{split}/centre_{name}", f"{split} {name}"
         measured = f"{name} of the trained weights on the {split} split"
+        error = f"Sampling error of the mean {measured}: the standard deviation over examples / sqrt(n)."
+        value, spread = (functools.partial(_centre, split, which) for which in (name, name + STDERR))
         listing += [
-            Measure(
-                own,
-                f"{split} {name}",
-                unit,
-                f"Mean {measured}.",
-                functools.partial(_centre, split, name),
-                replicated=False,
-            ),
-            Measure(
-                own + STDERR,
-                f"{split} {name}, standard error",
-                unit,
-                f"Sampling error of the mean {measured}: the standard deviation over examples / sqrt(n).",
-                functools.partial(_centre, split, name + STDERR),
-                of=own,
-                replicated=False,
-            ),
+            Measure(own, label, unit, f"Mean {measured}.", value, replicated=False),
+            Measure(own + STDERR, f"{label}, standard error", unit, error, spread, of=own, replicated=False),
         ]
     return listing
 
@@ -143,12 +130,11 @@ def _centre(split: str, name: str, taken: Field) -> float:
 
 
 def _measured(axes: int) -> Measure:
-    what = _size(axes)
     return Measure(
         "measured_share",
         "share measured",
         "",
-        f"Share of the {what} of the range in cells of which every corner was measured (inf is a measurement, NaN "
+        f"Share of the {_size(axes)} of the range in cells of which every corner was measured (inf is a measurement, NaN "
         "is none).",
         measured_share,
     )
