@@ -134,8 +134,8 @@ def _measured(axes: int) -> Measure:
         "measured_share",
         "share measured",
         "",
-        f"Share of the {_size(axes)} of the range in cells of which every corner was measured (inf is a measurement, NaN "
-        "is none).",
+        f"Share of the {_size(axes)} of the range in cells of which every corner was measured (inf is a measurement, "
+        "NaN is none).",
         measured_share,
     )
 
