@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from landscape.api import check, compute, load, plot
+    from landscape.analysis.comparison import Comparison
+    from landscape.api import check, compare, compute, load, plot
     from landscape.errors import LandscapeError
     from landscape.types import Axis, Finding, Grid, Job, Surface
 
@@ -17,11 +18,13 @@ __version__ = "0.1.0"
 __all__ = [
     # verbs
     "check",
+    "compare",
     "compute",
     "load",
     "plot",
     # data
     "Axis",
+    "Comparison",
     "Finding",
     "Grid",
     "Job",
@@ -32,7 +35,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("check", "compute", "load", "plot"), "landscape.api"),
+    **dict.fromkeys(("check", "compare", "compute", "load", "plot"), "landscape.api"),
+    "Comparison": "landscape.analysis.comparison",
     **dict.fromkeys(("Axis", "Finding", "Grid", "Job", "Surface"), "landscape.types"),
     "LandscapeError": "landscape.errors",
 }

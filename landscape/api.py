@@ -14,7 +14,10 @@ from landscape.storage import load as load_file
 from landscape.types import POLICIES, Axis, Finding, Grid, Surface, axis_of
 
 if TYPE_CHECKING:
+    from landscape.analysis.comparison import Comparison
     from landscape.execution import Progress
+    from landscape.execution.preparation import Settings
+    from landscape.inputs import Inputs
 
 RESERVED = ("x", "y", "repeat", "bn", "directions", "statistics", "trajectory", "curvature")
 ESTIMATING = ("recalibrate", "all")
@@ -44,6 +47,7 @@ def compute(
     bn_samples: str | int = 1000,
     bn_batch_size: int = 128,
     bn_layers: bool = False,
+    fold_bn: bool = False,
     repeats: int = 1,
     precision: str = "fp32",
     device: str = "auto",
@@ -85,6 +89,8 @@ def compute(
         bn_samples: Which of them, as `samples`.
         bn_batch_size: Examples in a batch whose statistics are taken, for `"batch"` and `"recalibrate"`.
         bn_layers: Whether to store the drift of the statistics layer by layer, too.
+        fold_bn: Whether to fold BatchNorm into the weights before they are perturbed; changes nothing, and is refused,
+            where filter-normalised weights alone move under frozen statistics.
         repeats: How many independent draws of the directions; the first is that of a run without repeats.
         precision: Arithmetic of the forward pass: `"fp32"`.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
@@ -114,17 +120,12 @@ def compute(
     _check_choices(normalize, bn_stats, precision, parametrization)
     _check_numbers(seed, batch_size)
     _check_counts(repeats, bn_batch_size)
-    if ckpt is None and (model is None or isinstance(model, str)):
-        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
-    if ckpt is None and data is None:
-        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
+    if fold_bn:
+        _check_folding(normalize, perturb, bn_stats)
     from landscape.evaluation import strict_arithmetic
-    from landscape.execution import Silent, progress_on
     from landscape.execution.preparation import Settings
     from landscape.execution.session import compute_surface
-    from landscape.inputs import from_checkpoint, from_objects
 
-    teller = progress_on(sys.stderr) if progress is True else Silent() if progress is False else progress
     splits = _splits(split)
     settings = Settings(
         loss=loss,
@@ -140,6 +141,7 @@ def compute(
         bn_samples=str(bn_samples),
         bn_batch_size=bn_batch_size,
         bn_layers=bn_layers,
+        fold_bn=fold_bn,
         repeats=repeats,
         precision=precision,
         device=device,
@@ -151,14 +153,42 @@ def compute(
     )
     # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
     with strict_arithmetic():
-        calibration = {"bn_data": bn_data, "bn_samples": str(bn_samples) if bn_stats in ESTIMATING else None}
-        if ckpt is not None:
-            inputs = from_checkpoint(
-                ckpt, model, data, splits, str(samples), loss=loss, trust=trust, key=weights, **calibration
-            )
-        else:
-            inputs = from_objects(model, data, splits, str(samples), **calibration)
-        return compute_surface(inputs, grid, settings, teller)
+        inputs = _inputs(model, data, ckpt, splits, settings, bn_data, trust, weights)
+        return compute_surface(inputs, grid, settings, _teller(progress))
+
+
+def _inputs(
+    model: Any,
+    data: Any,
+    ckpt: str | Path | None,
+    splits: Sequence[str],
+    settings: Settings,
+    bn_data: Any,
+    trust: bool,
+    key: str | None = None,
+) -> Inputs:
+    """Model and data, from a checkpoint or from the caller's objects."""
+    if ckpt is None and (model is None or isinstance(model, str)):
+        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
+    if ckpt is None and data is None:
+        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
+    from landscape.inputs import from_checkpoint, from_objects
+
+    wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
+    calibration = {"bn_data": bn_data, "bn_samples": wanted}
+    if ckpt is None:
+        return from_objects(model, data, splits, settings.samples, **calibration)
+    return from_checkpoint(
+        ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
+    )
+
+
+def _teller(progress: bool | Progress) -> Progress:
+    from landscape.execution import Silent, progress_on
+
+    if isinstance(progress, bool):
+        return progress_on(sys.stderr) if progress else Silent()
+    return progress
 
 
 def load(path: str | Path) -> Surface:
@@ -204,6 +234,62 @@ def check(surface: Surface | str | Path) -> list[Finding]:
     from landscape.analysis.checks import check as judge
 
     return judge(surface if isinstance(surface, Surface) else load(surface))
+
+
+def check_rescaling(
+    factor: float,
+    model: Any = None,
+    data: Any = None,
+    *,
+    ckpt: str | Path | None = None,
+    split: str = "test",
+    samples: str | int = 200,
+    loss: Any = "cross-entropy",
+    x: Range = "-1:1:5",
+    y: Range | None = None,
+    bn_stats: str = "all",
+    bn_data: Any = None,
+    bn_samples: str | int = 500,
+    device: str = "auto",
+    trust: bool = False,
+    progress: bool | Progress = True,
+) -> list[Finding]:
+    """Check that a network with rescaled weights, which computes the same, has the same surface under every policy.
+
+    Args:
+        factor: What weights are multiplied with, positive and not 1.
+        model: As for `compute`, and so are all that follow.
+        data: The data.
+        ckpt: A checkpoint file.
+        split: Name of the split.
+        samples: Which examples.
+        loss: The loss.
+        x: Coordinates along the first direction: a few.
+        y: The same along the second; None for a line.
+        bn_stats: Policies for BatchNorm's statistics.
+        bn_data: The calibration data.
+        bn_samples: Which of them.
+        device: Where to compute.
+        trust: Whether a checkpoint may run code when it is loaded.
+        progress: Whether to tell on stderr what goes on; or the object to tell.
+
+    Returns:
+        Findings: `RESCALE-EXACT` per policy, an error where the surfaces differ by more than 1e-4 relative, and
+        `RESCALE-WEIGHTS`, what happens if only the weights before BatchNorms are multiplied.
+
+    Raises:
+        LandscapeError: If an input is wrong, or nothing in the network can be rescaled.
+    """
+    grid = _grid(x, y)
+    _check_choices("filter", bn_stats, "fp32", "effective")
+    from landscape.evaluation import strict_arithmetic
+    from landscape.execution.preparation import Settings
+    from landscape.execution.rescaling import rescaling
+
+    settings = Settings(loss=loss, samples=str(samples), bn_stats=bn_stats, bn_samples=str(bn_samples), device=device)
+    with strict_arithmetic():
+        inputs = _inputs(model, data, ckpt, (split,), settings, bn_data, trust)
+        return rescaling(inputs, grid, settings, factor, _teller(progress))
 
 
 def natural_kind(*surfaces: Surface) -> str:
@@ -256,6 +342,90 @@ def plot(
     return Path(out)
 
 
+def compare(
+    *groups: Surface | str | Path | Sequence[Surface | str | Path],
+    names: Sequence[str] | None = None,
+    split: str | None = None,
+    policies: Sequence[str] = (),
+    **settings: Any,
+) -> Comparison:
+    """Compare trained networks on one range: numbers with intervals, and what they are intervals over.
+
+    Args:
+        groups: For each kind of network its surface or file, or several, one per training seed. The others are
+            compared with the first; the policies of a file are compared with its first.
+        names: What the groups are called; None for the names of their files.
+        split: The split whose losses are measured; None for the first that all have.
+        policies: Only these policies for BatchNorm's statistics; all where none are given.
+        settings: `thresholds` (of the widths), `radii` (of the mean rises), `neighbourhood` (radius of the paraboloid),
+            `persistence` (depth of a basin that counts).
+
+    Returns:
+        The comparison: `print` shows its table, `save` writes it, `plot` draws it.
+
+    Raises:
+        LandscapeError: If there is nothing to compare, or the examples or the losses differ.
+
+    Example:
+        >>> import landscape, torch
+        >>> data = (torch.eye(4), torch.arange(4) % 2)
+        >>> options = {"data": data, "y": None, "x": (-1, 1, 5), "repeats": 4, "progress": False}
+        >>> one, two = (landscape.compute(torch.nn.Linear(4, 2), **options) for _ in range(2))
+        >>> landscape.compare(one, one).effect("mean_rise_1", 1).estimate
+        1.0
+    """
+    from landscape.analysis.comparison import compared
+
+    listed = [[group] if isinstance(group, Surface | str | Path) else list(group) for group in groups]
+    loaded = [[one if isinstance(one, Surface) else load(one) for one in group] for group in listed]
+    return compared(loaded, names, split, policies, **settings)
+
+
+def draw_comparison(
+    comparison: Comparison,
+    out: str | Path | None = None,
+    *,
+    quantity: str = "loss",
+    log: bool | None = None,
+    clip: float | None = None,
+    levels: int | Sequence[float] | None = None,
+) -> Any:
+    """Draw what is compared: a row for each network and policy, on one range, one colour scale and one level set.
+
+    Args:
+        comparison: The comparison.
+        out: A .png, .pdf, .svg or .html file to write; profiles of planes, and the map of the difference between
+            two on one grid, go beside it under names that end in `_1d` and `_difference`.
+        quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the files.
+        log: Whether the scale is logarithmic; None to choose by the values.
+        clip: The largest value that is drawn.
+        levels: How many contour levels, or which.
+
+    Returns:
+        The paths that were written where `out` is given, else a matplotlib figure.
+    """
+    from landscape.analysis.geometry import stacked
+    from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering.matplotlib import render
+
+    if out is not None:
+        check_path(out)
+    quantity = quantity if "/" in quantity else f"{comparison.split}/{quantity}"
+    surfaces = [stacked(network) for contender in comparison.contenders for network in contender.surfaces]
+    names = [contender.name for contender in comparison.contenders for _ in contender.surfaces]
+    scale = {"log": log, "clip": clip, "levels": levels}
+    main = FIGURES.get("comparison")(surfaces, quantity=quantity, names=names, **scale)
+    if out is None:
+        return render(main)
+    scenes = {"": main}
+    if len(surfaces[0].grid.axes) > 1:
+        scenes["_1d"] = FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
+        if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
+            scenes["_difference"] = FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
+    path = Path(out)
+    return [save(scene, path.with_name(f"{path.stem}{ending}{path.suffix}")) for ending, scene in scenes.items()]
+
+
 def _splits(split: str | Sequence[str]) -> tuple[str, ...]:
     """Names of splits become names of groups in the file, beside `x`, `y` and `directions`."""
     splits = (split,) if isinstance(split, str) else tuple(split)
@@ -288,6 +458,20 @@ def _check_counts(repeats: Any, bn_batch_size: Any) -> None:
         raise LandscapeError(f"--repeats is a positive whole number, for example 8, not {repeats!r}")
     if not isinstance(bn_batch_size, int) or bn_batch_size < 2:
         raise LandscapeError(f"--bn-batch-size needs two examples or more to have a variance, not {bn_batch_size!r}")
+
+
+def _check_folding(normalize: str, perturb: str, bn_stats: str) -> None:
+    """Folding is offered where it makes a difference only."""
+    if bn_stats != "frozen":
+        raise LandscapeError(
+            f"--fold-bn folds the checkpoint's own statistics into the weights, and --bn-stats {bn_stats} needs them "
+            "apart: leave one of the two out"
+        )
+    if normalize == "filter" and perturb == "weights":
+        raise LandscapeError(
+            "--fold-bn changes nothing where filter-normalised weights alone are perturbed under frozen statistics: "
+            "leave it out, or use another --normalize or --perturb weights+bias"
+        )
 
 
 def _check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:

@@ -205,8 +205,8 @@ def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
     apart, error = (_centre(surface, split, f"loss_minus_frozen{suffix}") for suffix in ("", "_stderr"))
     biased = abs(apart) > BIASED * error
     found = (
-        f"the {split} loss at the trained weights is {apart:+.2g} +- {error:.1g} off that with the checkpoint's own statistics "
-        "(paired over examples)"
+        f"the {split} loss at the trained weights is {apart:+.2g} +- {error:.1g} off that with the checkpoint's own "
+        "statistics (paired over examples)"
     )
     advice = (
         ": the calibration images are not prepared as those of the training were; see augment= of --bn-data, or take "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,15 +56,46 @@ def measured_part(surface: Surface) -> Surface:
     for finest in range(max(int(level.max()) for level in levels) - 1, 0, -1):
         rows = [np.flatnonzero(level <= finest) for level in levels]
         if min(map(len, rows)) >= 3 and done[np.ix_(*rows)].all():
-            return _restricted(surface, rows)
+            part = restricted(surface, rows)
+            provenance = {**surface.provenance, "part_of": list(surface.grid.shape)}
+            return dataclasses.replace(part, provenance=provenance)
     return surface
 
 
-def _restricted(surface: Surface, rows: list[IntArray]) -> Surface:
+def stacked(draws: Sequence[Surface]) -> Surface:
+    """Put the draws of the directions of one network together again.
+
+    Args:
+        draws: Plain surfaces of one job over one grid, which differ in their directions.
+
+    Returns:
+        A surface with the dimension `repeat`, or the only draw itself.
+    """
+    first = draws[0]
+    if len(draws) == 1:
+        return first
+    return dataclasses.replace(
+        first,
+        quantities={name: np.stack([draw[name] for draw in draws]) for name in first.quantities},
+        job=dataclasses.replace(first.job, repeats=len(draws)),
+        directions=tuple(record for draw in draws for record in draw.directions),
+        provenance={**first.provenance, "cosines": [draw.provenance.get("cosine") for draw in draws]},
+    )
+
+
+def restricted(surface: Surface, rows: Sequence[IntArray]) -> Surface:
+    """A plain surface on a part of its grid.
+
+    Args:
+        surface: The surface.
+        rows: For each axis, the indices to keep.
+
+    Returns:
+        The surface there.
+    """
     axes = (Axis(tuple(axis.array()[index].tolist())) for axis, index in zip(surface.grid.axes, rows, strict=True))
     return dataclasses.replace(
         surface,
         grid=Grid(tuple(axes)),
         quantities={name: values[np.ix_(*rows)] for name, values in surface.quantities.items()},
-        provenance={**surface.provenance, "part_of": list(surface.grid.shape)},
     )

@@ -116,6 +116,11 @@ import click
 )
 @click.option("--bn-layers", is_flag=True, help="Store the drift of the statistics layer by layer, too.")
 @click.option(
+    "--fold-bn",
+    is_flag=True,
+    help="Fold BatchNorm into the weights first; only with another --normalize than filter or with perturbed biases.",
+)
+@click.option(
     "--repeats", default=1, show_default=True, help="Independent draws of the directions, for numbers with intervals."
 )
 @click.option(

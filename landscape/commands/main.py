@@ -14,6 +14,7 @@ from landscape.registry import load
 COMMANDS = {
     "compute": "landscape.commands.compute:compute",
     "plot": "landscape.commands.plot:plot",
+    "compare": "landscape.commands.compare:compare",
     "check": "landscape.commands.check:check",
     "info": "landscape.commands.info:info",
     "models": "landscape.commands.models:models",

@@ -62,11 +62,22 @@ def plot(
     surface = load(path)
     kind = kind or natural_kind(surface)
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
-    chosen = _levels(levels)
+    chosen = chosen_levels(levels)
     click.echo(draw(surface, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen))
 
 
-def _levels(text: str | None) -> int | list[float] | None:
+def chosen_levels(text: str | None) -> int | list[float] | None:
+    """Read `--levels`: a number of levels, or the levels with commas.
+
+    Args:
+        text: What was typed, or None.
+
+    Returns:
+        The number or the levels.
+
+    Raises:
+        BadParameter: If it is neither.
+    """
     if text is None:
         return None
     try:

@@ -14,6 +14,7 @@ from landscape.directions import Gaussian, read_directions
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
 from landscape.inputs import Inputs
+from landscape.models.folding import folded
 from landscape.parameters import Direction, ParameterSpace, copied, effective
 from landscape.types import Grid, Job
 
@@ -53,18 +54,23 @@ def dtype_of(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-def placed(model: nn.Module, device: torch.device, parametrization: str) -> nn.Module:
+def placed(model: nn.Module, device: torch.device, parametrization: str, fold: bool = False) -> nn.Module:
     """The caller's own model where it already is, or a copy where it has to move or to be rewritten.
 
     Args:
         model: The network.
         device: Where it has to be.
         parametrization: `"effective"` to replace computed weights by their values.
+        fold: Whether to fold BatchNorm into the weights.
 
     Returns:
         The model itself, or a copy.
+
+    Raises:
+        LandscapeError: If there is nothing to fold.
     """
     working = effective(model) if parametrization == "effective" else model
+    working = folded(working)[0] if fold else working
     parameter = next(model.parameters(), None)
     if working is model and parameter is not None and parameter.device != device:
         working = copied(model)

@@ -66,7 +66,7 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
     device = device_for(settings.device, inputs.model)
     with failures_of_the_device(device):
-        model = placed(inputs.model, device, settings.parametrization)
+        model = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)
     draws = Draws(space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)

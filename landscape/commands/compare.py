@@ -1,0 +1,69 @@
+"""`landscape compare`: several surfaces on one scale, with numbers beside the pictures."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Several surfaces on one scale, with numbers and intervals.")
+@click.argument("files", nargs=-1, metavar="A.h5 B.h5 ...")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(),
+    default="compare.png",
+    show_default=True,
+    metavar="FIGURE",
+    help="png, pdf, svg or html; <name>_difference and <name>_1d are written beside it where they exist.",
+)
+@click.option("--no-figure", is_flag=True, help="The numbers alone.")
+@click.option(
+    "--table", "tables", multiple=True, type=click.Path(), metavar="TABLE", help="txt, csv, json or tex; repeatable."
+)
+@click.option("--split", help="The split whose losses are measured; default: the first that all files have.")
+@click.option("--bn", "policies", multiple=True, help="Only these policies for BatchNorm's statistics; repeatable.")
+@click.option("--name", "names", multiple=True, help="What to call each group of files, in order; repeatable.")
+@click.option("--metric", "quantity", default="loss", show_default=True, help="What the figures show.")
+@click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
+@click.option("--clip", type=float, help="Draw values above this as this.")
+@click.option("--levels", metavar="N|A,B,C", help="How many contour levels, or which.")
+def compare(
+    files: tuple[str, ...],
+    out: str,
+    no_figure: bool,
+    tables: tuple[str, ...],
+    split: str | None,
+    policies: tuple[str, ...],
+    names: tuple[str, ...],
+    quantity: str,
+    log: bool | None,
+    clip: float | None,
+    levels: str | None,
+) -> None:
+    """Compare networks: each argument is a file, or several with commas, one per training seed.
+
+    Everything shares one range, one colour scale and one set of levels. The others are compared with the first. Refused
+    if the examples or the loss differ. Intervals need several draws of the directions: landscape compute --repeats 8.
+
+    \b
+    landscape compare batch.h5 none.h5 -o pair.pdf --table pair.tex
+    landscape compare all_policies.h5
+    landscape compare A1.h5,A2.h5,A3.h5 B1.h5,B2.h5,B3.h5
+    """
+    import landscape
+    from landscape.commands.plot import chosen_levels
+    from landscape.rendering import check_path
+    from landscape.reports.comparison import check_table_path
+
+    check_path(out)
+    for table in tables:
+        check_table_path(table)
+    scale = {"log": log, "clip": clip, "levels": chosen_levels(levels)}
+    groups = [word.split(",") for word in files]
+    comparison = landscape.compare(*groups, names=names or None, split=split, policies=policies)
+    click.echo(str(comparison))
+    for table in tables:
+        click.echo(comparison.save(table))
+    if not no_figure:
+        for path in comparison.plot(out, quantity=quantity, **scale):
+            click.echo(path)
