@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 @click.option("--bn-samples", default="500", show_default=True, metavar="N|first:N", help="How many of them.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--trust", is_flag=True, help="Load files that can run code.")
-@click.pass_context
-def check(ctx: click.Context, file: str | None, rescale: float | None, ckpt: str | None, **options: object) -> int:
+def check(file: str | None, rescale: float | None, ckpt: str | None, **options: Any) -> int:
     """Judge a surface; without FILE, the newest run in this folder.
 
     One line per finding: level, code, and what was measured. Exit code 3 if one of them is an error.
@@ -51,17 +50,19 @@ def check(ctx: click.Context, file: str | None, rescale: float | None, ckpt: str
     from landscape.api import check_rescaling, newest
 
     if rescale is not None:
-        if file or not ckpt:
-            raise click.UsageError("--rescale tests a network, not a file: landscape check --rescale 3 --ckpt model.pt")
-        return _told(check_rescaling(rescale, ckpt=ckpt, **options))  # type: ignore[arg-type]
-    if ckpt:
-        raise click.UsageError(
-            "--ckpt belongs to --rescale C; a surface is checked by its file: landscape check run.h5"
-        )
+        _demand(ckpt and not file, "--rescale tests a network, not a file: landscape check --rescale 3 --ckpt model.pt")
+        return _told(check_rescaling(rescale, ckpt=ckpt, **options))
+    _demand(not ckpt, "--ckpt belongs to --rescale C; a surface is checked by its file: landscape check run.h5")
     path = file or newest()
     if not file:
         click.echo(f"checking {path}, the newest run here", err=True)
     return _told(judge(path))
+
+
+def _demand(condition: object, text: str) -> None:
+    """Refuse options that do not go together."""
+    if not condition:
+        raise click.UsageError(text)
 
 
 def _told(findings: Sequence[Finding]) -> int:

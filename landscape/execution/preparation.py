@@ -54,7 +54,9 @@ def dtype_of(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-def placed(model: nn.Module, device: torch.device, parametrization: str, fold: bool = False) -> nn.Module:
+def placed(
+    model: nn.Module, device: torch.device, parametrization: str, fold: bool = False
+) -> tuple[nn.Module, list[str]]:
     """The caller's own model where it already is, or a copy where it has to move or to be rewritten.
 
     Args:
@@ -64,17 +66,17 @@ def placed(model: nn.Module, device: torch.device, parametrization: str, fold: b
         fold: Whether to fold BatchNorm into the weights.
 
     Returns:
-        The model itself, or a copy.
+        The model itself, or a copy; and what was folded, a sentence each.
 
     Raises:
         LandscapeError: If there is nothing to fold.
     """
     working = effective(model) if parametrization == "effective" else model
-    working = folded(working)[0] if fold else working
+    working, notes = folded(working) if fold else (working, [])
     parameter = next(model.parameters(), None)
     if working is model and parameter is not None and parameter.device != device:
         working = copied(model)
-    return working.to(device) if working is not model else model
+    return (working.to(device) if working is not model else model), notes
 
 
 def directions_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -66,12 +67,13 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
     device = device_for(settings.device, inputs.model)
     with failures_of_the_device(device):
-        model = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
+        model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)
     draws = Draws(space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
     previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
+    inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes))
     session = _Session(inputs, grid, settings, progress, job, previous, device)
     with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
         return session.run(model, space, draws, task)
