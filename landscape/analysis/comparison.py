@@ -12,9 +12,11 @@ import numpy as np
 
 from landscape.analysis.catalogue import CENSORED, STDERR, Measure, catalogue
 from landscape.analysis.compatibility import cautions, common_splits, refuse_different_questions, to_common_range
+from landscape.analysis.field import field_of
 from landscape.analysis.geometry import measured_part
 from landscape.analysis.measures import measures
 from landscape.analysis.replication import Kind, bootstrap_interval, over_seeds, paired
+from landscape.analysis.roughness import persistence_threshold, unavailable
 from landscape.errors import LandscapeError, nearest
 from landscape.types import Finding, FloatArray, Surface
 
@@ -164,6 +166,7 @@ def compared(
     findings = list(cautions(surfaces, called, splits))
     draws, unfinished = _usable_draws(surfaces, called)
     plain, cut = _cut(groups, draws, policies)
+    settings = {"persistence": _common_persistence(plain, split or splits[0]), **settings}
     listing = catalogue(splits, len(surfaces[0].grid.axes), **settings)
     contenders = tuple(
         Contender(
@@ -184,7 +187,8 @@ def compared(
         if not measure.of
         for index in range(1, len(contenders))
     )
-    return Comparison(contenders, shown, effects, (*findings, *unfinished, *cut), split or splits[0])
+    absent = (Finding("COMPARE-ABSENT", "note", text) for text in unavailable().values())
+    return Comparison(contenders, shown, effects, (*findings, *unfinished, *cut, *absent), split or splits[0])
 
 
 def _labels(groups: Sequence[Sequence[Surface]], names: Sequence[str] | None) -> list[str]:
@@ -251,6 +255,13 @@ def _cut(
     return found, findings
 
 
+def _common_persistence(plain: Sequence[Mapping[str, Sequence[Sequence[Surface]]]], split: str) -> float | None:
+    """How deep a basin must be to count: the largest of the depths that suit each surface; None where there is none."""
+    surfaces = (surface for found in plain for networks in found.values() for draws in networks for surface in draws)
+    depths = [persistence_threshold(field_of(surface, split)) for surface in surfaces]
+    return max((depth for depth in depths if math.isfinite(depth) and depth > 0), default=None)
+
+
 def _values(
     networks: Sequence[Sequence[Surface]], names: Sequence[str], split: str, settings: Mapping[str, Any]
 ) -> dict[str, FloatArray]:
@@ -272,7 +283,7 @@ def _effect(measure: Measure, contenders: Sequence[Contender], index: int, refer
     own, other = contenders[index], contenders[reference]
     kind: Kind = "ratio" if measure.positive else "difference"
     alone = len(own.surfaces) == len(other.surfaces) == 1
-    if alone and "/centre_" in measure.name:
+    if alone and not measure.replicated:
         return _at_the_centre(measure, own, other, index, reference)
     if alone or own.group == other.group:
         one, two = (

@@ -109,11 +109,13 @@ class Scale:
             return "0"
         distances = [abs(value - other) for other in (*self.levels, *self.ticks) if other != value]
         near = min(distances, default=abs(value))
-        digits = max(2, 1 + math.floor(math.log10(abs(value))) - math.floor(math.log10(near)) + 1)
-        if 1e-3 <= abs(value) < 1e5:
-            return f"{float(f'{value:.{digits}g}'):.12g}"
+        sign = "\N{MINUS SIGN}" if value < 0 else ""
+        value = abs(value)
+        digits = max(2, 1 + math.floor(math.log10(value)) - math.floor(math.log10(near)) + 1)
+        if 1e-3 <= value < 1e5:
+            return f"{sign}{float(f'{value:.{digits}g}'):.12g}"
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
+        return f"{sign}{float(mantissa):g}e{int(exponent)}"
 
 
 def choose_scale(

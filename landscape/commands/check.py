@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     "--rescale",
     type=float,
     metavar="C",
-    help="A self-test on a checkpoint instead of a file: weights times C and all else accordingly, which changes nothing "
-    "in the network, must change nothing in its surface; beside it the weights alone. Takes the options below.",
+    help="A self-test on a checkpoint instead of a file: weights times C and all else accordingly, which changes "
+    "nothing in the network, must change nothing in its surface; beside it the weights alone. Takes the options below.",
 )
 @click.option("--ckpt", type=click.Path(), help="The checkpoint; this and what follows as for landscape compute.")
 @click.option("--model", metavar="SPEC", help="The model.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from landscape.analysis.catalogue import STDERR, Measure
-from landscape.analysis.comparison import Comparison, Contender, Effect, is_lower_bound
+from landscape.analysis.comparison import Comparison, Contender, is_lower_bound
 from landscape.errors import LandscapeError, SurroundingsError, listed
 from landscape.types import Surface
 
@@ -204,7 +204,7 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         head = ["", *(contender.title for contender in contenders)]
         rows = [
             [_label(measure), *(_value(contender, measure) for contender in contenders)]
-            + [_effect(measure, comparison.effect(measure.name, index)) for index in range(1, len(contenders))]
+            + [_effect(comparison, measure, index) for index in range(1, len(contenders))]
             for measure in _rows(comparison)
         ]
         return [*head, *(["second : first"] * (len(contenders) - 1))], rows
@@ -214,7 +214,7 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         for index, contender in enumerate(contenders):
             effect = comparison.effect(measure.name, index)
             against = contenders[effect.reference].title if effect else ""
-            said = _effect(measure, effect) if effect else ""
+            said = _effect(comparison, measure, index) if effect else ""
             rows.append([f"  {contender.title}", _value(contender, measure), said, against])
     return ["", "median", "compared", "with"], rows
 
@@ -232,13 +232,14 @@ def _value(contender: Contender, measure: Measure) -> str:
     scale = 100.0 if _in_percent(measure) else 1.0
     middle, low, high = (scale * value for value in contender.summary(measure.name))
     error = contender.values.get(measure.name + STDERR)
-    if "/centre_" in measure.name and len(contender.surfaces) == 1 and error is not None:
+    if not measure.replicated and len(contender.surfaces) == 1 and error is not None:
         return f"{number(middle)} ± {scale * error[0, 0]:.2g}"
     bound = "≥ " if is_lower_bound(contender, measure.name) else ""
     return f"{bound}{number(middle)}" + ("" if math.isnan(low) else f" [{number(low)}, {number(high)}]")
 
 
-def _effect(measure: Measure, effect: Effect | None) -> str:
+def _effect(comparison: Comparison, measure: Measure, index: int) -> str:
+    effect = comparison.effect(measure.name, index)
     if effect is None or math.isnan(effect.estimate):
         return "-"
     scale = 100.0 if _in_percent(measure) else 1.0
@@ -246,6 +247,8 @@ def _effect(measure: Measure, effect: Effect | None) -> str:
     said = f"{sign}{number(scale * effect.estimate)}"
     said += "" if math.isnan(effect.low) else f" [{number(scale * effect.low)}, {number(scale * effect.high)}]"
     said += "" if math.isnan(effect.p) or effect.smallest_p == 1 else f" p={effect.p:.2g}"
+    pair = (comparison.contenders[index], comparison.contenders[effect.reference])
+    said += " (of lower bounds)" if any(is_lower_bound(one, measure.name) for one in pair) else ""
     return said + (f" ({effect.left_out} left out)" if effect.left_out else "")
 
 
