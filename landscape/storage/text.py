@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
+
 from landscape.types import Surface
 
 
@@ -98,7 +100,19 @@ def _calibration(surface: Surface) -> list[str]:
             f"recalibrated  {split} loss minus frozen at the trained weights {centre['loss_minus_frozen']:+.2g} +- "
             f"{centre['loss_minus_frozen_stderr']:.1g}"
         )
-    return lines
+    return lines + _drift(surface)
+
+
+def _drift(surface: Surface) -> list[str]:
+    """How far recalibrated statistics are from the checkpoint's, at the trained weights and at most."""
+    if "statistics/drift" not in surface or not np.isfinite(surface["statistics/drift"]).any():
+        return []
+    drift, floor = (surface[f"statistics/{name}"].reshape(-1, surface.grid.size) for name in ("drift", "drift_floor"))
+    centre = surface.grid.centre()
+    here = (
+        "" if centre is None else f"{drift[0, centre]:.2g} nats at the trained weights (floor {floor[0, centre]:.2g}), "
+    )
+    return [f"drift         {here}up to {np.nanmax(drift):.2g}"]
 
 
 def _parameters(rows: list[dict[str, Any]]) -> list[str]:
