@@ -306,36 +306,50 @@ def plot(
     log: bool | None = None,
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
+    bn: str | Sequence[str] | None = None,
+    repeat: int | None = None,
 ) -> Any:
-    """Draw a surface, or several side by side on one scale.
+    """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
 
     Args:
         surface: The surface, its file, or several surfaces.
-        kind: `"1d"`, `"2d"` or `"3d"`; None for what suits the number of directions.
+        kind: `"1d"`, `"2d"`, `"3d"`, `"comparison"` (a row for each network and policy), `"grid"` (a row for each
+            network, a column for each policy) or `"difference"` (the second of two minus the first); None for what
+            suits the number of directions.
         out: A .png, .pdf, .svg or .html file to write.
-        quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the file.
-        log: Whether the scale is logarithmic; None to choose by the values.
+        quantity: `"loss"`, `"accuracy"`, any `"split/name"` of the file, or `"drift"` of BatchNorm's statistics.
+        log: Whether the scale is logarithmic; None to choose by the values. That of a difference is linear.
         clip: The largest value that is drawn.
         levels: How many contour levels, or which.
+        bn: Policy for BatchNorm's statistics, or several, of those that are there; None for all.
+        repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
 
     Returns:
         The path where `out` is given, else a matplotlib figure.
 
     Raises:
-        LandscapeError: If the kind, quantity or file type is unknown.
+        LandscapeError: If the kind, quantity or file type is unknown, or there is no such policy or repeat.
     """
     from landscape.analysis.geometry import measured_part
     from landscape.rendering import FIGURES, check_path, save
     from landscape.rendering.matplotlib import render
+    from landscape.rendering.selection import selected
 
     if out is not None:
         check_path(out)
     surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
-    loaded = [measured_part(one if isinstance(one, Surface) else load(one)) for one in surfaces]
+    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
     kind = kind or natural_kind(*loaded)
     if kind not in FIGURES.names():
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, FIGURES.names())}")
-    scene = FIGURES.get(kind)(loaded, quantity=quantity, log=log, clip=clip, levels=levels)
+    lines = "1d" in {kind, natural_kind(*loaded)}
+    shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
+    if kind == "difference" and len(shown) != 2:
+        raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
+    if kind == "difference":
+        scene = FIGURES.get(kind)(*shown, quantity=quantity, clip=clip, levels=levels)
+    else:
+        scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels)
     if out is None:
         return render(scene)
     save(scene, out)

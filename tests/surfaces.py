@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from landscape.types import Axis, Grid, Job, Surface
+from landscape.types import POLICIES, Axis, Grid, Job, Surface
 
 
 def surface(values, x=None, y=None, name="net.pt", accuracy=None, count=None, centre=None, **job):
@@ -55,3 +55,40 @@ def broken(source, nan=(), inf=(), undone=()):
     for cell in undone:
         loss[cell], count[cell] = np.nan, 0
     return dataclasses.replace(source, quantities={**source.quantities, "test/loss": loss, "test/count": count})
+
+
+def stacked(source, repeats=1, policies=False, drift=False):
+    """The same surface with leading dimensions: losses times (1 + repeat / 10) * (1 + number of the policy)."""
+    numbers = range(len(POLICIES) if policies else 1)
+    factors = np.array([[(1 + r / 10) * (1 + p) for p in numbers] for r in range(repeats)])
+    several = {0: repeats > 1, 1: policies}
+    single = tuple(axis for axis, there in several.items() if not there)
+    quantities = {
+        name: np.squeeze(
+            np.multiply.outer(factors if name.endswith("/loss") else np.ones_like(factors), values), single
+        )
+        for name, values in source.quantities.items()
+    }
+    quantities["test/count"] = quantities["test/count"].astype(np.int64)
+    if drift:
+        levels = np.stack([0.01 * (1 + r) * source["test/loss"] for r in range(repeats)])
+        quantities["statistics/drift"] = levels if repeats > 1 else levels[0]
+        quantities["statistics/drift_floor"] = quantities["statistics/drift"] / 8
+        quantities["statistics/drift:bn1"] = quantities["statistics/drift"] * 2
+    job = dataclasses.replace(
+        source.job,
+        repeats=repeats,
+        bn_stats="all" if policies else source.job.bn_stats,
+        bn_data="set.npz(augment='crop4-flip')",
+        bn_samples="1000",
+        bn_preprocessing="augment crop4-flip, scaled to [0, 1]",
+        bn_batch_size=128,
+    )
+    centre = {"test": {name: [value for _ in numbers] for name, value in source.centre["test"].items()}}
+    return dataclasses.replace(
+        source,
+        quantities=quantities,
+        job=job,
+        centre=centre if policies else source.centre,
+        provenance={**source.provenance, "cosines": [0.1 * r for r in range(repeats)]},
+    )

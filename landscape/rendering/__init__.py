@@ -14,6 +14,9 @@ FIGURES = Registry(
         "1d": "landscape.rendering.profiles:profile",
         "2d": "landscape.rendering.figures:contour",
         "3d": "landscape.rendering.figures:surface3d",
+        "comparison": "landscape.rendering.comparison:comparison",
+        "grid": "landscape.rendering.comparison:comparison_grid",
+        "difference": "landscape.rendering.difference:difference",
     },
 )
 RENDERERS = Registry(

@@ -1,155 +1,19 @@
-"""The words on a figure: names of surfaces and quantities, and the small text that says what is shown."""
+"""The small text under a figure: what was computed, and what the drawing does to it."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landscape.analysis.scales import Scale
-from landscape.types import FloatArray, Surface
-
-LONGEST = 40
-_GREEK = ("α", "β")
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """One quantity of one surface, ready to draw.
-
-    Attributes:
-        name: Its full name, `split/quantity`.
-        values: Shape of the grid, accuracies in percent; NaN where not done, inf and NaN where measured so.
-        done: Which points are done.
-    """
-
-    name: str
-    values: FloatArray
-    done: NDArray[np.bool_]
-
-    @property
-    def finite(self) -> FloatArray:
-        """The values, NaN wherever there is none to draw."""
-        return np.where(self.done & np.isfinite(self.values), self.values, np.nan)
-
-    @property
-    def broken(self) -> NDArray[np.bool_]:
-        """Where a measured value is not finite."""
-        return self.done & ~np.isfinite(self.values)
-
-
-def measured(surface: Surface, quantity: str) -> Measured:
-    """Take one quantity out of a surface.
-
-    Args:
-        surface: The surface.
-        quantity: `split/quantity`, or the quantity alone for the first split.
-
-    Returns:
-        Its values; accuracies in percent.
-
-    Raises:
-        LandscapeError: If there is none of this name.
-    """
-    array = np.asarray(surface[quantity], dtype=np.float64)
-    name = quantity if quantity in surface else f"{surface.splits[0]}/{quantity}"
-    done = surface.done(name.split("/")[0])
-    percent = 100.0 if is_accuracy(name) else 1.0
-    return Measured(name, np.where(done, array * percent, np.nan), done)
-
-
-def is_accuracy(name: str) -> bool:
-    """Whether a quantity is a fraction that is written in percent."""
-    return name.rpartition("/")[2] in {"accuracy", "accuracy_stderr"}
-
-
-def quantity_label(name: str, scale: Scale | None = None, clipped: bool = False) -> str:
-    """A quantity as an axis label, with what its scale does to it.
-
-    Args:
-        name: `split/quantity`.
-        scale: Its scale, if that is to be said.
-        clipped: Whether values lie above the scale.
-
-    Returns:
-        For example `test loss (log scale)` or `test accuracy (%)`.
-    """
-    split, _, quantity = name.rpartition("/")
-    for ending, words in (("_rise_stderr", " rise, standard error"), ("_stderr", ", standard error")):
-        if quantity.endswith(ending):
-            quantity = quantity.removesuffix(ending) + words
-            break
-    remarks = ["%"] if is_accuracy(name) else []
-    remarks += ["log scale"] if scale and scale.log else []
-    remarks += [f"clipped at {scale.text(scale.upper)}"] if scale and clipped else []
-    return plain(f"{split} {quantity}".strip()) + (f" ({', '.join(remarks)})" if remarks else "")
-
-
-def axis_label(surface: Surface, axis: int, short: bool = False) -> str:
-    """The label of a grid axis: its letter, and the direction whose multiples it counts.
-
-    Args:
-        surface: The surface.
-        axis: 0 or 1.
-        short: Whether there is no room to say how the direction is normalised.
-
-    Returns:
-        For example `α  (filter-normalised direction 1)`.
-    """
-    job = surface.job
-    what = f"direction {axis + 1}"
-    if short:
-        pass
-    elif job.directions != "random":
-        what = f"imported {what}"
-    elif job.normalize == "none":
-        what = f"random {what}"
-    else:
-        what = f"{job.normalize}-normalised {what}"
-    return plain(f"{_GREEK[axis]}  ({what})")
-
-
-def plain(text: str, longest: int = 200) -> str:
-    """Text from a file as one printable line, shortened in the middle."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in text)
-    if len(line) <= longest:
-        return line
-    half = (longest - 1) // 2
-    return f"{line[:half]}…{line[-half:]}"
-
-
-def titles(surfaces: Sequence[Surface]) -> tuple[str, ...]:
-    """A distinct name for every surface: its checkpoint or model, and what else tells it apart.
-
-    Args:
-        surfaces: What is drawn side by side.
-
-    Returns:
-        One short line each.
-    """
-    names = [_name(surface) for surface in surfaces]
-    if len(set(names)) == len(names):
-        return tuple(plain(name, LONGEST) for name in names)
-    for field in ("bn_stats", "seed", "normalize", "directions", "perturb", "samples", "data", "model", "precision"):
-        longer = [f"{name} ({_said(field, surface)})" for name, surface in zip(names, surfaces, strict=True)]
-        if len(set(longer)) == len(longer):
-            return tuple(plain(name, LONGEST) for name in longer)
-    return tuple(plain(f"{name} ({number})", LONGEST) for number, name in enumerate(names, start=1))
-
-
-def _name(surface: Surface) -> str:
-    named = surface.job.checkpoint not in {"", "object"}
-    return PurePath(surface.job.checkpoint).stem if named else surface.job.model
-
-
-def _said(field: str, surface: Surface) -> str:
-    value = getattr(surface.job, field)
-    return {"bn_stats": f"BatchNorm {value}", "normalize": f"{value} normalization"}.get(field, f"{field} {value}")
+from landscape.rendering.names import Called, called, plain, policy_words
+from landscape.rendering.quantities import DRIFT, FLOOR, measured, split_of
+from landscape.types import Surface
 
 
 def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str, ...]:
@@ -160,25 +24,86 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
         quantities: The quantities drawn.
 
     Returns:
-        Splits and numbers of examples, BatchNorm policy, directions, seed, and whatever is not the default.
+        Splits and numbers of examples, BatchNorm policy, directions, seed, repeats, and whatever is not the default.
     """
     job = surface.job
-    splits = dict.fromkeys(measured(surface, quantity).name.split("/")[0] for quantity in quantities)
+    names = [measured(surface, quantity).name for quantity in quantities]
+    splits = dict.fromkeys(split for name in names if (split := split_of(name)))
     said = [f"{split} split, {_examples(surface, split)}" for split in splits]
-    without = surface.provenance.get("statistics_layers") == 0
-    said.append("no BatchNorm statistics" if without else f"BatchNorm statistics: {job.bn_stats}")
+    said += [phrase for name in names if name.startswith(DRIFT) for phrase in _drift(surface, name)]
+    said.append(statistics_phrase(surface))
     if job.directions != "random":
         said.append(f"directions: {PurePath(job.directions).name}")
     else:
         normalised = "unnormalised" if job.normalize == "none" else f"{job.normalize}-normalised"
         said.append(f"{normalised} random directions, seed {job.seed}")
+    said += _repeats(surface)
     if whole := surface.provenance.get("part_of"):
         said.append(f"unfinished run: the {surface.grid.size:,} points of a coarser grid out of {math.prod(whole):,}")
     said += [f"perturbed: {job.perturb}"] if job.perturb not in ("weights", "imported") else []
+    said += ["BatchNorm folded into the weights"] if job.fold_bn else []
     said += ["weights moved outside of their parametrization"] if surface.provenance.get("materialised") else []
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
     said += [f"precision {job.precision}"] if job.precision != "fp32" else []
     return tuple(plain(phrase) for phrase in said)
+
+
+def statistics_phrase(surface: Surface) -> str:
+    """Where the statistics of BatchNorm come from at every point.
+
+    Args:
+        surface: A surface with one policy.
+
+    Returns:
+        For example `BatchNorm statistics recalibrated on 1,000 training images (crop4-flip)`.
+    """
+    job = surface.job
+    if surface.provenance.get("statistics_layers") == 0:
+        return "no BatchNorm statistics"
+    size = f" of {job.bn_batch_size:,}" if job.bn_batch_size else ""
+    said = {
+        "frozen": "frozen (the checkpoint's)",
+        "batch": f"of each batch{size}",
+        "recalibrate": f"recalibrated on {_calibration(surface)}",
+    }
+    return f"BatchNorm statistics {said.get(job.bn_stats, job.bn_stats)}"
+
+
+def _calibration(surface: Surface) -> str:
+    """The calibration images: how many, which, how augmented."""
+    job = surface.job
+    first, _, digits = job.bn_samples.rpartition(":")
+    number = f"{int(digits):,}" if digits.isdigit() else "all"
+    number = f"the first {number}" if first else number
+    source, evaluated = (spec.partition("(")[0] for spec in (job.bn_data, job.data))
+    images = "training images" if source in {"", "object", evaluated} else f"images of {PurePath(source).name}"
+    augmented = re.match(r"augment (.+?), (?:scaled|as stored)", job.bn_preprocessing)
+    return f"{number} {images} ({augmented[1] if augmented else 'not augmented'})"
+
+
+def _drift(surface: Surface, name: str) -> list[str]:
+    """What the drift is, and the floor below which it tells nothing; that of a single layer is not known."""
+    what = (
+        "drift: Kullback-Leibler divergence between recalibrated and frozen statistics, mean of both ways over channels"
+    )
+    floor = measured(surface, FLOOR).finite if name == DRIFT and FLOOR in surface else np.empty(0)
+    if not np.isfinite(floor).any():
+        return [what]
+    low, high = (f"{end(floor):.2g}" for end in (np.nanmin, np.nanmax))
+    return [what, f"floor, that between halves of the calibration images: {low}" + f" to {high}" * (low != high)]
+
+
+def _repeats(surface: Surface) -> list[str]:
+    """How many draws of the directions there are, or which of them this is."""
+    number = surface.provenance.get("repeats", surface.repeats)
+    complete = surface.provenance.get("complete_repeats", number)
+    so_far = f"{complete} of {number} repeats complete"
+    if surface.repeats == 1 and "repeat" in surface.provenance:
+        of = f" of {number}" if number > 1 else ""
+        return [f"repeat {surface.provenance['repeat']}{of}", *([so_far] if complete < number else [])]
+    if complete < number:
+        return [so_far]
+    return [f"{number} repeats"] if number > 1 else []
 
 
 def _examples(surface: Surface, split: str) -> str:
@@ -195,29 +120,71 @@ def caption(
     quantities: Sequence[str] = ("loss",),
     scale: Scale | None = None,
     legend: str = "",
-    names: Sequence[str] = (),
+    names: Sequence[Called] = (),
+    counted: Sequence[tuple[str, Surface]] | None = None,
+    hatched: str = "hatched",
+    beyond: bool = True,
 ) -> str:
     """The small text under a figure: what was computed, and what the drawing does to it.
 
     Args:
-        surfaces: What is drawn.
+        surfaces: What is drawn, each with one policy.
         quantities: The quantities drawn; gaps are counted in the first.
         scale: The scale shared by all.
         legend: What the marks mean.
-        names: What to call the surfaces where they differ; their titles if left out.
+        names: What to call the surfaces where they differ; as `called` does if left out.
+        counted: Where gaps are counted, with a name for each, if not in the surfaces.
+        hatched: How cells that are not finite are shown.
+        beyond: Whether cells beyond the ends of the scale are counted.
 
     Returns:
-        One line of what all surfaces share and one for each that differs; the renderer wraps them.
+        One line of what all surfaces share and one for each set of facts that some of them have; the renderer wraps
+        them.
     """
     surfaces = [surfaces] if isinstance(surfaces, Surface) else list(surfaces)
-    each = [[*facts(surface, quantities), *gaps(surface, quantities[0], scale)] for surface in surfaces]
+    names = names or called(surfaces)
+    titles = [one.title for one in names]
+    each = [list(facts(surface, quantities)) for surface in surfaces]
+    if policies := _policies(surfaces, names):
+        each = [
+            [policies if phrase == statistics_phrase(surface) else phrase for phrase in phrases]
+            for surface, phrases in zip(surfaces, each, strict=True)
+        ]
     shared = [phrase for phrase in each[0] if all(phrase in others for others in each)]
-    lines = ["; ".join([*shared, *_drawn(scale), *([legend] if legend else [])])]
-    lines[0] = lines[0][:1].upper() + lines[0][1:] + "."
-    for name, phrases in zip(names or titles(surfaces), each, strict=True):
-        own = [phrase for phrase in phrases if phrase not in shared]
-        lines += [f"{name}: {'; '.join(own)}."] if own else []
-    return "\n".join(line for line in lines if line != ".")
+    where = counted or list(zip(titles, surfaces, strict=True))
+    missing = gaps(where, quantities[0], scale if beyond else None, hatched)
+    several = len(surfaces) > 1
+    lines = [_sentence([*shared, *([] if several else missing), *_drawn(scale), *([legend] if legend else [])])]
+    own = [tuple(phrase for phrase in phrases if phrase not in shared) for phrases in each]
+    for phrases in dict.fromkeys(own):
+        having = dict.fromkeys(title for title, others in zip(titles, own, strict=True) if others == phrases)
+        lines += [f"{', '.join(having)}: {'; '.join(phrases)}."] if phrases else []
+    lines += [_sentence(missing)] if several else []
+    return "\n".join(line for line in lines if line)
+
+
+def _policies(surfaces: Sequence[Surface], names: Sequence[Called]) -> str:
+    """All policies in one phrase, if they differ and every name tells which is meant; empty otherwise."""
+    phrases = [statistics_phrase(surface) for surface in surfaces]
+    having = [
+        (surface.job.bn_stats, one, phrase)
+        for surface, one, phrase in zip(surfaces, names, phrases, strict=True)
+        if phrase.startswith("BatchNorm")
+    ]
+    named = all(policy_words(policy) in one.details for policy, one, _ in having)
+    meanings = dict.fromkeys(phrase for _, _, phrase in having)
+    if not named or len(set(phrases)) == 1 or len(meanings) != len({policy for policy, _, _ in having}):
+        return ""
+    said = ", ".join(phrase.removeprefix("BatchNorm statistics ") for phrase in meanings)
+    without = dict.fromkeys(
+        one.name for one, phrase in zip(names, phrases, strict=True) if not phrase.startswith("BatchNorm")
+    )
+    return f"BatchNorm statistics as named: {said}" + (f"; none in {', '.join(without)}" if without else "")
+
+
+def _sentence(phrases: Sequence[str]) -> str:
+    text = "; ".join(phrases)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _drawn(scale: Scale | None) -> list[str]:
@@ -232,26 +199,48 @@ def _drawn(scale: Scale | None) -> list[str]:
     return said
 
 
-def gaps(surface: Surface, quantity: str, scale: Scale | None = None) -> list[str]:
-    """What of a surface is not drawn as measured, counted.
+@dataclass(frozen=True)
+class _Gap:
+    """Cells of a surface that are not drawn as measured."""
+
+    what: str
+    number: int
+    size: int
+    verdict: str
+
+
+def gaps(
+    surfaces: Sequence[tuple[str, Surface]], quantity: str, scale: Scale | None = None, hatched: str = "hatched"
+) -> list[str]:
+    """What of some surfaces is not drawn as measured, counted.
 
     Args:
-        surface: The surface.
+        surfaces: The surfaces with their names, which are said where there are several.
         quantity: The quantity drawn.
         scale: Its scale, for the values beyond its ends.
+        hatched: How cells that are not finite are shown.
 
     Returns:
-        Phrases, none if all is drawn.
+        A phrase for each kind of gap, none if all is drawn.
     """
-    data: Any = measured(surface, quantity)
-    size, said = data.values.size, []
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, surface in surfaces:
+        for gap in _gaps(surface, quantity, scale, hatched):
+            told = found.setdefault((gap.what, gap.verdict), [])
+            verdict = "" if told else f" cells {gap.verdict}"
+            told.append(f"{gap.number:,} of {gap.size:,}{verdict}" + (f" in {name}" if len(surfaces) > 1 else ""))
+    return [f"{what}{', '.join(told)}" for (what, _), told in found.items()]
+
+
+def _gaps(surface: Surface, quantity: str, scale: Scale | None, hatched: str) -> list[_Gap]:
+    data = measured(surface, quantity)
+    size, found = data.values.size, []
     if scale is not None:
         tolerance = 1e-12 * max(abs(scale.lower), abs(scale.upper))
         above = int((data.finite > scale.upper + tolerance).sum())
         below = int((data.finite < scale.lower - tolerance).sum())
-        said += [f"clipped at {scale.text(scale.upper)}: {above:,} of {size:,} cells lie above"] if above else []
-        said += [f"{below:,} of {size:,} cells lie below {scale.text(scale.lower)}"] if below else []
-    broken, missing = int(data.broken.sum()), int((~data.done).sum())
-    said += [f"hatched: {broken:,} of {size:,} cells not finite"] if broken else []
-    said += [f"blank: {missing:,} of {size:,} cells not yet computed"] if missing else []
-    return said
+        found.append(_Gap(f"clipped at {scale.text(scale.upper)}: ", above, size, "lie above"))
+        found.append(_Gap("", below, size, f"lie below {scale.text(scale.lower)}"))
+    found.append(_Gap(f"{hatched}: ", int(data.broken.sum()), size, "not finite"))
+    found.append(_Gap("blank: ", int((~data.done).sum()), size, "not yet computed"))
+    return [gap for gap in found if gap.number]

@@ -31,7 +31,7 @@ figure.scene img{max-width:100%;height:auto}
 
 
 _SCRIPT = """(function(){
-var place=document.getElementById(%name%), wide=%wide%, narrow=%narrow%, before=null;
+var place=document.getElementById(%name%), wide=%wide%, narrow=%narrow%, before=null, turning=false;
 function space(){try{return !!document.createElement("canvas").getContext("webgl")}catch(e){return false}}
 function draw(){
   var now=window.innerWidth<%limit%;
@@ -39,9 +39,19 @@ function draw(){
   before=now;
   Plotly.react(place,wide.data,now?narrow:wide.layout,%config%);
 }
+function turn(change){
+  var views=/^scene\\d*\\.camera$/, key=Object.keys(change).find(function(each){return views.test(each)}), all={};
+  if(!key||turning){return}
+  Object.keys(place.layout).forEach(function(each){
+    if(views.test(each+".camera")&&each+".camera"!==key){all[each+".camera"]=change[key]}
+  });
+  if(!Object.keys(all).length){return}
+  turning=true;
+  Plotly.relayout(place,all).then(function(){turning=false});
+}
 if(typeof Plotly==="undefined"||(%space%&&!space())){
   place.innerHTML=place.parentNode.querySelector("noscript").textContent;
-}else{draw();window.addEventListener("resize",draw)}
+}else{draw();place.on("plotly_relayout",turn);window.addEventListener("resize",draw)}
 })();"""
 
 
@@ -52,7 +62,7 @@ def save(scene: Scene, path: str | Path) -> None:
         scene: The figure as data.
         path: The file.
     """
-    title = html.escape(scene.title or " and ".join(panel.title for panel in scene.panels if panel.title))
+    title = html.escape(encodable(scene.title or scene.summary))
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -70,8 +80,8 @@ def script() -> str:
 def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
     """Draw a scene as a figure element with its own script, for a page that holds `script()`.
 
-    On narrow screens the panels stand one above another. Where scripts or WebGL are missing, the picture
-    is shown instead.
+    On narrow screens the panels stand one above another. Panels in space turn together. Where scripts or WebGL
+    are missing, the picture is shown instead.
 
     Args:
         scene: The figure as data.
@@ -83,7 +93,11 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
     """
     wide, narrow = (render(scene, stacked, caption=False) for stacked in (False, True))
     picture = base64.b64encode(fallback).decode()
-    image = f'<img alt="{html.escape(_alternative(scene))}" src="data:image/png;base64,{picture}">' if fallback else ""
+    image = (
+        f'<img alt="{html.escape(encodable(scene.summary or "figure"))}" src="data:image/png;base64,{picture}">'
+        if fallback
+        else ""
+    )
     caption = "<br>".join(html.escape(encodable(line)) for line in scene.caption.splitlines())
     needs_space = any(panel.kind == "3d" for panel in scene.panels)
     values = {
@@ -107,7 +121,3 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
 def _script_text(text: str) -> str:
     """JSON that cannot end the script element it stands in."""
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _alternative(scene: Scene) -> str:
-    return encodable("; ".join(filter(None, [scene.title, *(panel.title for panel in scene.panels)])) or "figure")

@@ -17,7 +17,10 @@ import numpy as np
 from landscape.rendering.scene import Contour, Heat, Panel, Points
 from landscape.types import FloatArray
 
+# Distances are parts of a panel this many inches wide; in a smaller one letters take more of it.
+WIDTH = 3.6
 EDGE, APART, FROM_MARK = 0.07, 0.13, 0.09
+SHORTEST = 0.18
 STRAIGHT = 0.96
 STEP = 0.012
 LETTER = 0.0145
@@ -91,28 +94,30 @@ def _generator(mark: Contour | Heat) -> Any:
     )
 
 
-def labels(panel: Panel, lines: Sequence[Isoline], most: int = 12) -> tuple[Label, ...]:
+def labels(panel: Panel, lines: Sequence[Isoline], width: float = WIDTH, most: int = 12) -> tuple[Label, ...]:
     """Choose where to write the levels: on straight pieces, apart from each other, the marks and the edges.
 
     Args:
         panel: The panel that the lines lie in; its ranges and its `Points` matter.
         lines: The lines.
+        width: Width of the panel in inches: in a small one letters need more of its room.
         most: The most labels to place.
 
     Returns:
         At most one label per level.
     """
     assert panel.y_range is not None
+    small = max(1.0, WIDTH / width)
     origin = np.array([panel.x_range[0], panel.y_range[0]])
     extent = np.array([panel.x_range[1], panel.y_range[1]]) - origin
     marks = [np.column_stack([mark.x, mark.y]) for mark in panel.marks if isinstance(mark, Points)]
     avoid = (np.concatenate(marks) - origin) / extent if marks else np.empty((0, 2))
-    walked = [(line.level, _walk([(piece - origin) / extent for piece in line.pieces])) for line in lines]
+    walked = [(line.level, _walk([(piece - origin) / extent for piece in line.pieces], small)) for line in lines]
     placed: list[Label] = []
     taken = np.empty((0, 2))
     for index, (level, (points, angles)) in sorted(enumerate(walked), key=lambda each: len(each[1][1][0])):
         others = np.concatenate([other[1][0] for i, other in enumerate(walked) if i != index] or [points])
-        chosen = _choose(points, others, taken, avoid)
+        chosen = _choose(points, others, taken, avoid, small)
         if chosen is not None and len(placed) < most:
             taken = np.vstack([taken, points[chosen]])
             x, y = points[chosen] * extent + origin
@@ -120,7 +125,7 @@ def labels(panel: Panel, lines: Sequence[Isoline], most: int = 12) -> tuple[Labe
     return tuple(placed)
 
 
-def parted(line: Isoline, written: Sequence[Label], panel: Panel, text: str) -> Isoline:
+def parted(line: Isoline, written: Sequence[Label], panel: Panel, text: str, width: float = WIDTH) -> Isoline:
     """The line without the pieces that its own labels cover.
 
     Args:
@@ -128,6 +133,7 @@ def parted(line: Isoline, written: Sequence[Label], panel: Panel, text: str) -> 
         written: The labels of the panel; those of other levels are passed over.
         panel: The panel, for its ranges.
         text: What is written on the line.
+        width: Width of the panel in inches.
 
     Returns:
         The line, in more pieces.
@@ -136,8 +142,9 @@ def parted(line: Isoline, written: Sequence[Label], panel: Panel, text: str) -> 
     extent = np.array([panel.x_range[1] - panel.x_range[0], panel.y_range[1] - panel.y_range[0]])
     places = [np.array([label.x, label.y]) / extent for label in written if label.level == line.level]
     pieces = [piece / extent for piece in line.pieces]
+    radius = max(1.0, WIDTH / width) * LETTER * (len(text) + 1.2) / 2
     for place in places:
-        pieces = [part for piece in pieces for part in _without(piece, place, LETTER * (len(text) + 1.2) / 2)]
+        pieces = [part for piece in pieces for part in _without(piece, place, radius)]
     return Isoline(line.level, tuple(piece * extent for piece in pieces))
 
 
@@ -154,16 +161,16 @@ def _without(piece: FloatArray, place: FloatArray, radius: float) -> list[FloatA
     return [run for run, free in runs if free[0] and len(run) > 1]
 
 
-def _walk(pieces: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def _walk(pieces: Sequence[FloatArray], small: float) -> tuple[FloatArray, FloatArray]:
     """Evenly spaced points on the straight parts of long pieces, and the angle of the line there."""
     points, angles = [np.empty((0, 2))], [np.empty(0)]
     for piece in pieces:
         lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(piece, axis=0).T))])
-        if lengths[-1] < 0.18:
+        if lengths[-1] < SHORTEST * small:
             continue
         places = np.arange(0.0, lengths[-1], STEP)
         walk = np.column_stack([np.interp(places, lengths, piece[:, axis]) for axis in (0, 1)])
-        reach = 3
+        reach = round(3 * small)
         chord = walk[2 * reach :] - walk[: -2 * reach]
         straight = np.hypot(*chord.T) >= STRAIGHT * 2 * reach * STEP
         points.append(walk[reach:-reach][straight])
@@ -172,13 +179,13 @@ def _walk(pieces: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     return np.concatenate(points), (every + 90) % 180 - 90
 
 
-def _choose(points: FloatArray, others: FloatArray, taken: FloatArray, avoid: FloatArray) -> int | None:
+def _choose(points: FloatArray, others: FloatArray, taken: FloatArray, avoid: FloatArray, small: float) -> int | None:
     """The point with most room around it, or None if every one is too close to something."""
     if not len(points):
         return None
     room = _nearest(points, taken)
-    allowed = (room > APART) & (_nearest(points, avoid) > FROM_MARK)
-    allowed &= ((points > EDGE) & (points < 1 - EDGE)).all(axis=1)
+    allowed = (room > APART * small) & (_nearest(points, avoid) > FROM_MARK * small)
+    allowed &= ((points > EDGE * small) & (points < 1 - EDGE * small)).all(axis=1)
     if not allowed.any():
         return None
     score = 2 * np.minimum(_nearest(points, others), 0.06) + 0.3 * np.minimum(room, 0.3)

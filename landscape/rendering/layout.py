@@ -1,4 +1,4 @@
-"""Where things go in a figure: panels, colour bar, title and caption, the same for every drawing library."""
+"""Where things go in a figure: panels, labels, colour bar, legend and caption, the same for every drawing library."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import math
 import textwrap
 from dataclasses import dataclass
 
+from landscape.analysis.scales import steps
 from landscape.rendering import style
-from landscape.rendering.scene import Note, Panel, Scene
+from landscape.rendering.scene import Line, Note, Panel, RowLabel, Scene
 
 LEFT, RIGHT = 0.72, 0.18
+LEFT_IN_SPACE, ROW_LABEL, LABEL_LINE = 0.3, 0.44, 0.16
 TOP, TOP_BARE, TOP_TITLE, TOP_NOTE = 0.12, 0.3, 0.24, 0.19
-GAP, GAP_LABELLED, ROW_GAP = 0.3, 0.78, 0.18
+GAP, GAP_LABELLED, GAP_IN_SPACE = 0.3, 0.78, 0.42
+ROW_GAP, ROW_GAP_IN_SPACE = 0.18, 0.34  # labels in space hang below their box
 BOTTOM = 0.5
 BAR_GAP, BAR_WIDTH, BAR_TEXT = 0.16, 0.14, 0.62
+LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
+TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
 
 
@@ -52,6 +57,9 @@ class Layout:
         bar: The box of the colour bar, if there is one.
         caption: The lines of the caption.
         caption_top: Height at which its first line starts.
+        rows: The label of each row and the box beside its panels that it is written in, upwards.
+        legend: The box of the legend, if there is one.
+        legend_columns: How many entries of the legend stand side by side.
     """
 
     width: float
@@ -60,51 +68,146 @@ class Layout:
     bar: Box | None
     caption: tuple[str, ...]
     caption_top: float
+    rows: tuple[tuple[RowLabel, Box], ...] = ()
+    legend: Box | None = None
+    legend_columns: int = 1
 
 
-def arrange(scene: Scene, columns: int | None = None, size: tuple[float, float] | None = None) -> Layout:
+def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
     """Place the parts of a scene.
 
     Args:
         scene: The scene.
-        columns: Panels in a row, if not as the scene says.
-        size: Width and height of a panel's box in inches, if not as the scene says.
+        stacked: Width and height of each panel's box in inches, if all are to stand one above another in a single
+            column, as on a narrow screen; rows have no labels then.
 
     Returns:
         The layout.
     """
-    columns = columns or scene.columns
-    width, height = size or scene.size
+    columns = 1 if stacked else scene.columns
+    width, height = stacked or scene.size
     rows = [scene.panels[start : start + columns] for start in range(0, len(scene.panels), columns)]
-    lefts = _lefts(rows, width)
-    total = lefts[-1] + width + RIGHT + (BAR_GAP + BAR_WIDTH + BAR_TEXT - RIGHT if scene.bar else 0.0)
+    labels = () if stacked else scene.rows
+    lefts, widths = _columns(rows, [width] * columns if stacked or not scene.widths else scene.widths, bool(labels))
+    bar_text = BAR_TEXT + LABEL_LINE * (_lines(scene.bar.label, len(rows) * height) - 1) if scene.bar else 0.0
+    total = lefts[-1] + widths[-1] + (BAR_GAP + BAR_WIDTH + bar_text if scene.bar else RIGHT)
     caption = wrapped(scene.caption, total - 0.5)
     bottom = 0.14 + CAPTION_LINE * len(caption) + (0.1 if caption else 0.0)
     boxes: list[Box] = []
     level = bottom
     for row in reversed(rows):
-        level += ROW_GAP if scene.columns == columns and all(panel.inner_x for panel in row) else BOTTOM
-        boxes = [Box(left, level, width, height) for left in lefts[: len(row)]] + boxes
-        level += height + head(row)
-    titled = bool(scene.title) or head(rows[0]) > 0
+        level += BOTTOM if stacked else _below(row)
+        places = zip(lefts[: len(row)], widths, strict=False)
+        boxes = [Box(left, level, across, height) for left, across in places] + boxes
+        level += height + head(row, bool(stacked and scene.rows))
+    legend, across = _legend(scene, Box(lefts[0], level + 0.04, total - lefts[0] - RIGHT, 0.0))
+    level = legend.top if legend else level
+    titled = bool(scene.title) or legend is not None or head(rows[0], bool(stacked and scene.rows)) > 0
     full = level + (TOP if titled else TOP_BARE) + (TOP_TITLE + 0.06 if scene.title else 0.0)
     low, high = boxes[-1].bottom, boxes[0].top
-    bar = Box(lefts[-1] + width + BAR_GAP, low, BAR_WIDTH, high - low) if scene.bar else None
-    return Layout(total, full, tuple(boxes), bar, caption, bottom - 0.1)
+    bar = Box(lefts[-1] + widths[-1] + BAR_GAP, low, BAR_WIDTH, high - low) if scene.bar else None
+    beside = tuple(
+        (label, Box(0.14, boxes[index * columns].bottom, ROW_LABEL - 0.14, height))
+        for index, label in enumerate(labels)
+    )
+    return Layout(total, full, tuple(boxes), bar, caption, bottom - 0.1, beside, legend, across)
 
 
-def head(row: tuple[Panel, ...]) -> float:
-    """The height that titles and notes take above a row of panels, in inches."""
+def _below(row: tuple[Panel, ...]) -> float:
+    """The room below the boxes of a row, in inches."""
+    if not all(panel.inner_x for panel in row):
+        return BOTTOM
+    return ROW_GAP_IN_SPACE if any(panel.kind == "3d" for panel in row) else ROW_GAP
+
+
+def head(row: tuple[Panel, ...], named: bool = False) -> float:
+    """The height that titles and notes take above a row of panels, in inches.
+
+    Args:
+        row: The panels.
+        named: Whether each has a title in any case.
+
+    Returns:
+        The height.
+    """
     notes = max(sum(isinstance(mark, Note) for mark in panel.marks) for panel in row)
-    return (TOP_TITLE if any(panel.title for panel in row) else 0.0) + TOP_NOTE * notes
+    return (TOP_TITLE if named or any(panel.title for panel in row) else 0.0) + TOP_NOTE * notes
 
 
-def _lefts(rows: list[tuple[Panel, ...]], width: float) -> list[float]:
-    lefts = [LEFT if rows[0][0].kind != "3d" else 0.3]
-    for column in range(1, max(len(row) for row in rows)):
-        labelled = any(len(row) > column and row[column].kind != "3d" and not row[column].inner_y for row in rows)
-        lefts.append(lefts[-1] + width + (GAP_LABELLED if labelled else GAP))
-    return lefts
+def _columns(
+    rows: list[tuple[Panel, ...]], widths: list[float] | tuple[float, ...], labelled: bool
+) -> tuple[list[float], list[float]]:
+    """The left edges and the widths of the columns."""
+    first = [row[0] for row in rows]
+    lines = max(_lines(panel.y_label, 2.5) if panel.kind == "1d" else 1 for panel in first)
+    left = LEFT_IN_SPACE if all(panel.kind == "3d" for panel in first) else LEFT + LABEL_LINE * (lines - 1)
+    lefts = [left + (ROW_LABEL if labelled else 0.0)]
+    number = max(len(row) for row in rows)
+    for column in range(1, number):
+        beside = [(row[column - 1], row[column]) for row in rows if len(row) > column]
+        own = any(right.kind != "3d" and not right.inner_y for _, right in beside)
+        mixed = any(right.kind == "3d" != left.kind for left, right in beside)
+        lefts.append(lefts[-1] + widths[column - 1] + (GAP_LABELLED if own else GAP_IN_SPACE if mixed else GAP))
+    return lefts, list(widths[:number])
+
+
+def _legend(scene: Scene, place: Box) -> tuple[Box | None, int]:
+    """The place of the legend on top of this one, and its columns."""
+    labels = entries(scene)
+    if not labels:
+        return None, 1
+    widest = LEGEND_SAMPLE + max(map(len, labels)) * 0.5 * style.SMALL / 72
+    columns = min(len(labels), max(1, math.floor(place.width / widest)))
+    height = LEGEND_LINE * math.ceil(len(labels) / columns)
+    return Box(place.left, place.bottom, place.width, height), columns
+
+
+def entries(scene: Scene) -> dict[str, Line]:
+    """The entries of the legend: the first line with each label, from all panels that ask for a legend."""
+    marks = (mark for panel in scene.panels if panel.legend for mark in panel.marks)
+    found: dict[str, Line] = {}
+    for mark in marks:
+        if isinstance(mark, Line) and mark.label:
+            found.setdefault(mark.label, mark)
+    return found
+
+
+def ticks_in_space(panel: Panel, box: Box) -> tuple[tuple[float, ...], int]:
+    """As many ticks as a panel in space has room for.
+
+    Args:
+        panel: The panel.
+        box: Its place.
+
+    Returns:
+        The ticks of the values, and about how many each coordinate gets.
+    """
+    assert panel.scale is not None
+    scale, most = panel.scale, round(box.height / TICK_ROOM)
+    fewer = len(scale.ticks) > most
+    ticks = steps(scale.lower, scale.upper, most // 2 + 1, scale.log) if fewer else scale.ticks
+    return ticks, 5 if box.width > FEW_TICKS else 3
+
+
+def fitted(label: str, length: float) -> list[str]:
+    """Break the label of an axis or a bar into lines.
+
+    Args:
+        label: The label.
+        length: Length of the axis in inches.
+
+    Returns:
+        One line, or more where it is too long: first at its parenthesis.
+    """
+    most = max(20, math.floor(length * 72 / (0.52 * style.LABEL)))
+    if len(label) <= most:
+        return [label]
+    parts = label.replace(" (", "\n(", 1).splitlines()
+    return [line for part in parts for line in textwrap.wrap(part, most, break_on_hyphens=False)]
+
+
+def _lines(label: str, length: float) -> int:
+    return len(fitted(label, length))
 
 
 def wrapped(text: str, width: float, size: float = style.SMALL) -> tuple[str, ...]:

@@ -18,23 +18,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Polygon, Rectangle
+from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
 from landscape.rendering import style
 from landscape.rendering.isolines import bands, isolines, labels, parted
-from landscape.rendering.layout import Box, Layout, arrange
+from landscape.rendering.layout import Box, Layout, arrange, fitted
 from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
+from landscape.rendering.matplotlib_words import draw_colour_bar, line_style, write_words
 from landscape.rendering.scene import (
     Band,
-    ColourBar,
     Contour,
     Hatch,
     Heat,
     Line,
     Mark,
-    Note,
     Panel,
     Points,
     Scene,
@@ -58,8 +57,8 @@ def render(scene: Scene) -> Figure:
         for panel, box in zip(scene.panels, layout.panels, strict=True):
             (draw_in_space if panel.kind == "3d" else _flat)(figure, panel, box, layout)
         if scene.bar is not None and layout.bar is not None:
-            _colour_bar(figure, scene.bar, layout.bar, layout)
-        _words(figure, scene, layout)
+            draw_colour_bar(figure, scene.bar, layout.bar, layout)
+        write_words(figure, scene, layout)
     return figure
 
 
@@ -107,43 +106,13 @@ def _font() -> str:
     return next((name for name in style.FONTS if name in installed), "DejaVu Sans")
 
 
-def _words(figure: Figure, scene: Scene, layout: Layout) -> None:
-    """The titles and notes above the panels, the figure's title and its caption."""
-    for panel, box in zip(scene.panels, layout.panels, strict=True):
-        height = box.top + 0.07
-        for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
-            figure.text(
-                (box.left + box.width / 2) / layout.width,
-                height / layout.height,
-                note.text,
-                size=style.SMALL,
-                color=style.MUTED,
-                ha="center",
-            )
-            height += 0.19
-        figure.text(
-            (box.left + box.width / 2) / layout.width,
-            height / layout.height,
-            panel.title,
-            size=style.TITLE,
-            weight="bold",
-            ha="center",
-        )
-    if scene.title:
-        middle = (layout.panels[0].left + layout.panels[scene.columns - 1].right) / 2 / layout.width
-        top = 1 - 0.13 / layout.height
-        figure.text(middle, top, scene.title, size=style.TITLE, weight="bold", ha="center", va="top")
-    for index, line in enumerate(layout.caption):
-        height = (layout.caption_top - 0.15 * index) / layout.height
-        figure.text(0.25 / layout.width, height, line, size=style.SMALL, color=style.MUTED, va="top")
-
-
 def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
     axes = figure.add_axes(box.within(layout.width, layout.height))
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
     axes.set_xlabel("" if panel.inner_x else panel.x_label)
-    axes.set_ylabel("" if panel.inner_y else panel.y_label)
+    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height))
+    axes.set_ylabel("" if panel.inner_y else label)
     axes.tick_params(labelbottom=not panel.inner_x, labelleft=not panel.inner_y)
     coordinate_ticks(axes, panel)
     if panel.y_range is not None:
@@ -154,9 +123,7 @@ def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
         axes.grid(color=style.FAINT, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     for mark in panel.marks:
-        _draw(axes, mark, panel)
-    if panel.legend:
-        axes.legend(loc="best", handlelength=1.8, borderaxespad=0.3)
+        _draw(axes, mark, panel, box)
 
 
 def _value_axis(axes: Axes, panel: Panel) -> None:
@@ -173,13 +140,10 @@ def _value_axis(axes: Axes, panel: Panel) -> None:
     axes.set_yticks([], minor=True)
 
 
-def _draw(axes: Axes, mark: Mark, panel: Panel) -> None:
+def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
     match mark:
         case Line():
-            colour = style.SERIES[mark.series % len(style.SERIES)]
-            dots: dict[str, Any] = {"marker": "o", "markersize": 2.6} if mark.dots else {}
-            dashes = (0, (4, 2)) if mark.dashed else "-"
-            axes.plot(mark.x, mark.y, color=colour, linewidth=1.5, linestyle=dashes, label=mark.label or None, **dots)
+            axes.plot(mark.x, mark.y, **line_style(mark))
         case Band():
             colour = style.SERIES[mark.series % len(style.SERIES)]
             floor = axes.get_ylim()[0]
@@ -188,7 +152,7 @@ def _draw(axes: Axes, mark: Mark, panel: Panel) -> None:
         case Heat():
             _heat(axes, mark)
         case Contour():
-            _contour(axes, mark, panel)
+            _contour(axes, mark, panel, box)
         case Points():
             axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
         case Hatch():
@@ -197,7 +161,7 @@ def _draw(axes: Axes, mark: Mark, panel: Panel) -> None:
 
 def _heat(axes: Axes, mark: Heat) -> None:
     """Cells in their band's colour, so that lone points are seen, and over them the bands between points."""
-    colours = style.colours(mark.scale.bands)
+    colours = style.colours(mark.scale.bands, mark.scale.diverging)
     edges = mark.scale.position(mark.scale.boundaries)
     if np.isnan(mark.values).any():
         cells = np.searchsorted(edges[1:-1], mark.scale.position(mark.values).T, side="right")
@@ -211,19 +175,21 @@ def _heat(axes: Axes, mark: Heat) -> None:
             axes.add_patch(PathPatch(outline, fc=tuple(colour), lw=0, zorder=1.5))
 
 
-def _contour(axes: Axes, mark: Contour, panel: Panel) -> None:
-    lines = isolines(mark)
-    written = labels(panel, lines)
+def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box) -> None:
+    lines, scale = isolines(mark), mark.scale
+    written = labels(panel, lines, box.width)
     for line in lines:
-        ink = style.contrasting(style.colours(mark.scale.position(line.level)))
-        pieces = parted(line, written, panel, mark.scale.text(line.level)).pieces
-        axes.add_collection(LineCollection(pieces, colors=ink, linewidths=0.6, alpha=0.75, zorder=2))
+        ink = style.contrasting(style.colours(scale.position(line.level), scale.diverging))
+        wider, dashed = style.stroke(line.level, scale.diverging)
+        pieces = parted(line, written, panel, scale.text(line.level), box.width).pieces
+        look: dict[str, Any] = {"linewidths": 0.6 * wider, "linestyles": (0, (5, 2.5)) if dashed else "-"}
+        axes.add_collection(LineCollection(pieces, colors=ink, alpha=0.75, zorder=2, **look))
     for label in written:
-        ground = style.colours(mark.scale.position(label.level))
+        ground = style.colours(scale.position(label.level), scale.diverging)
         axes.text(
             label.x,
             label.y,
-            mark.scale.text(label.level),
+            scale.text(label.level),
             size=style.TINY,
             color=style.contrasting(ground),
             rotation=label.angle,
@@ -249,24 +215,3 @@ def _hatch(axes: Axes, mark: Hatch, panel: Panel) -> None:
                 (x[i], y[j]), *size, facecolor=style.GROUND, edgecolor=style.MUTED, hatch="//////", lw=0, zorder=2.5
             )
         )
-
-
-def _colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) -> None:
-    axes = figure.add_axes(box.within(layout.width, layout.height))
-    scale = bar.scale
-    edges = scale.position(scale.boundaries) if bar.banded else np.linspace(0, 1, 257)
-    middles = (edges[1:] + edges[:-1]) / 2
-    for low, colour in zip(edges[:-1], style.colours(middles), strict=True):
-        # Each reaches to the top and the next covers it: no seams in vector files.
-        axes.add_patch(Rectangle((0, low), 1, 1 - low, facecolor=tuple(colour), lw=0))
-    if bar.clipped:
-        tip = [(0, 1), (0.5, 1 + 0.75 * box.width / box.height), (1, 1)]
-        colour = tuple(style.colours(np.array(1.0)))
-        axes.add_patch(Polygon(tip, facecolor=colour, edgecolor=style.INK, lw=0.7, clip_on=False, zorder=0))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
-    axes.set_yticks(scale.position(scale.ticks), [scale.text(tick) for tick in scale.ticks])
-    axes.set_ylabel(bar.label)

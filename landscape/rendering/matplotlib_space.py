@@ -11,7 +11,7 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # typ
 from landscape.analysis.scales import Scale, steps
 from landscape.rendering import style
 from landscape.rendering.isolines import isolines
-from landscape.rendering.layout import Box, Layout
+from landscape.rendering.layout import Box, Layout, ticks_in_space
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
 
@@ -39,11 +39,13 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> Non
         axis.set_pane_color((1, 1, 1, 1))
         axis.pane.set_edgecolor(style.FAINT)
         axis.line.set_color(style.MUTED)
-    axes.set_zticks(panel.scale.transform(panel.scale.ticks), [panel.scale.text(tick) for tick in panel.scale.ticks])
+    axes.patch.set_visible(False)  # it would cover labels of the panel above
+    ticks, number = ticks_in_space(panel, box)
+    axes.set_zticks(panel.scale.transform(ticks), [panel.scale.text(tick) for tick in ticks])
     axes.tick_params(pad=0, labelsize=style.SMALL)
     axes.set_xlabel(panel.x_label, size=style.SMALL, labelpad=0)
     axes.set_ylabel(panel.y_label, size=style.SMALL, labelpad=0)
-    coordinate_ticks(axes, panel)
+    coordinate_ticks(axes, panel, number)
     for mark in panel.marks:
         _draw(axes, mark, ground, panel.scale)
 
@@ -52,7 +54,7 @@ def _draw(axes: Any, mark: Mark, ground: float, scale: Scale) -> None:
     match mark:
         case Contour():
             for line in isolines(mark):
-                colour = tuple(style.colours(mark.scale.position(line.level)))
+                colour = tuple(style.colours(mark.scale.position(line.level), mark.scale.diverging))
                 pieces = [np.column_stack([piece, np.full(len(piece), ground)]) for piece in line.pieces]
                 if pieces:
                     axes.add_collection3d(Line3DCollection(pieces, colors=colour, linewidths=1.0, zorder=1))
@@ -97,17 +99,18 @@ def _surface(mark: Mesh) -> Poly3DCollection:
     return surface
 
 
-def coordinate_ticks(axes: Any, panel: Panel) -> None:
+def coordinate_ticks(axes: Any, panel: Panel, number: int = 5) -> None:
     """Round ticks along the coordinates of a panel, of any kind.
 
     Args:
         axes: The axes.
         panel: What they show.
+        number: About how many.
     """
-    ticks = steps(*panel.x_range, 5)
+    ticks = steps(*panel.x_range, number)
     axes.set_xticks(ticks, [_number(tick) for tick in ticks])
     if panel.y_range is not None:
-        ticks = steps(*panel.y_range, 5)
+        ticks = steps(*panel.y_range, number)
         axes.set_yticks(ticks, [_number(tick) for tick in ticks])
 
 

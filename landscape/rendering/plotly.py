@@ -10,12 +10,21 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from landscape.analysis.scales import Scale
 from landscape.rendering import style
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
-from landscape.rendering.plotly_layout import PIXELS, PIXELS_STACKED, annotation, axes, colour_axis, page, text, title
-from landscape.rendering.relief import floor
+from landscape.rendering.plotly_layout import (
+    BANDED,
+    PIXELS,
+    PIXELS_STACKED,
+    annotation,
+    axes,
+    colour_axes,
+    page,
+    text,
+    title,
+)
+from landscape.rendering.plotly_space import draw_in_space
 from landscape.rendering.scene import (
     Band,
     Contour,
@@ -23,7 +32,6 @@ from landscape.rendering.scene import (
     Heat,
     Line,
     Mark,
-    Mesh,
     Panel,
     Points,
     Scene,
@@ -31,8 +39,6 @@ from landscape.rendering.scene import (
 )
 from landscape.types import FloatArray
 
-_LIGHT = {"ambient": 0.62, "diffuse": 0.62, "specular": 0.06, "roughness": 0.9, "fresnel": 0.05}
-ABOVE = 0.012
 _BREAK = np.array([[np.nan, np.nan]])
 
 
@@ -52,21 +58,32 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
     Returns:
         A plotly figure.
     """
-    shown = scene if caption else dataclasses.replace(scene, caption="")
-    layout = arrange(shown, 1, _narrow(scene)) if stacked else arrange(shown)
-    figure = go.Figure(layout=page(scene, layout, PIXELS_STACKED if stacked else PIXELS))
-    for number, (panel, box) in enumerate(zip(scene.panels, layout.panels, strict=True), start=1):
+    shown = _alone(scene) if stacked else scene
+    shown = shown if caption else dataclasses.replace(shown, caption="")
+    wide = arrange(shown)
+    layout = arrange(shown, _narrow(shown)) if stacked else wide
+    figure = go.Figure(layout=page(shown, layout, PIXELS_STACKED if stacked else PIXELS))
+    for number, (panel, box) in enumerate(zip(shown.panels, layout.panels, strict=True), start=1):
         suffix = str(number) if number > 1 else ""
         figure.update_layout(axes(panel, box, layout, suffix, stacked))
         for note in title(panel, box, layout):
             figure.add_annotation(note)
+        # Lines make room for their labels; both layouts share the lines, and so the places of the labels.
+        width = wide.panels[number - 1].width
         for mark in panel.marks:
-            figure.add_traces(_space(mark, panel, suffix) if panel.kind == "3d" else _flat(mark, panel, suffix))
+            in_space = panel.kind == "3d"
+            figure.add_traces(draw_in_space(mark, panel, suffix) if in_space else _flat(mark, panel, suffix, width))
             if isinstance(mark, Contour) and panel.kind == "2d":
-                _write_levels(figure, mark, panel, box, suffix)
+                _write_levels(figure, mark, panel, box, suffix, width)
     if scene.bar is not None and layout.bar is not None:
-        figure.update_layout(coloraxis=colour_axis(scene.bar, layout.bar, layout))
+        figure.update_layout(colour_axes(scene.bar, layout.bar, layout))
     return figure
+
+
+def _alone(scene: Scene) -> Scene:
+    """The scene with panels that tell by themselves what they show: labels of rows have no place in one column."""
+    panels = [dataclasses.replace(panel, title=scene.name_of(index)) for index, panel in enumerate(scene.panels)]
+    return dataclasses.replace(scene, panels=tuple(panels), rows=(), columns=1)
 
 
 def _narrow(scene: Scene) -> tuple[float, float]:
@@ -74,7 +91,7 @@ def _narrow(scene: Scene) -> tuple[float, float]:
     return width, max(2.0, width * scene.size[1] / scene.size[0])
 
 
-def _flat(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
+def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
     """The traces of a mark in a 1-D panel or one seen from above."""
     place = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
     match mark:
@@ -85,11 +102,12 @@ def _flat(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
             whole = np.isfinite(mark.lower) & np.isfinite(mark.upper)
             return [_area(_rings(mark, whole, panel), colour, place, opacity=0.18)]
         case Heat():
-            pairs = zip(style.colours(mark.scale.bands), bands(mark), strict=True)
+            colours = style.colours(mark.scale.bands, mark.scale.diverging)
+            pairs = zip(colours, bands(mark), strict=True)
             areas = [_area(rings, style.hexadecimal(colour), place) for colour, rings in pairs if rings]
             return [_cells(mark, place), *areas]
         case Contour():
-            return _level_lines(mark, panel, place)
+            return _level_lines(mark, panel, place, width)
         case Points():
             star = {"symbol": "star", "size": 14, "color": style.MARK, "line": {"width": 1, "color": "white"}}
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
@@ -109,11 +127,14 @@ def _line(mark: Line, panel: Panel, place: dict[str, str]) -> go.Scatter:
         x=mark.x,
         y=mark.y,
         mode="lines+markers" if mark.dots else "lines",
-        line={"color": colour, "width": 2, "dash": "dash" if mark.dashed else "solid"},
+        line={"color": colour, "width": 1 if mark.faint else 2, "dash": "dash" if mark.dashed else "solid"},
+        opacity=0.35 if mark.faint else 1.0,
         marker={"size": 5},
         name=text(mark.label),
+        legendgroup=text(mark.label),
         showlegend=panel.legend and bool(mark.label),
-        hovertemplate="%{x:.4g}: %{y:.5g}<extra>" + text(mark.label) + "</extra>",
+        hoverinfo="skip" if mark.faint else None,
+        hovertemplate=None if mark.faint else "%{x:.4g}: %{y:.5g}<extra>" + text(mark.label) + "</extra>",
         **place,
     )
 
@@ -153,32 +174,40 @@ def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
         y=mark.y,
         z=mark.scale.position(mark.values).T,
         customdata=mark.values.T,
-        coloraxis="coloraxis",
+        coloraxis=BANDED,
         hoverongaps=False,
         hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{customdata:.5g}<extra></extra>",
         **place,
     )
 
 
-def _level_lines(mark: Contour, panel: Panel, place: dict[str, str]) -> list[go.Scatter]:
-    lines = isolines(mark)
-    written = labels(panel, lines)
-    inks: dict[str, list[FloatArray]] = {}
+def _level_lines(mark: Contour, panel: Panel, place: dict[str, str], width: float) -> list[go.Scatter]:
+    lines, scale = isolines(mark), mark.scale
+    written = labels(panel, lines, width)
+    looks: dict[tuple[str, float, bool], list[FloatArray]] = {}
     for line in lines:
-        ink = style.contrasting(style.colours(mark.scale.position(line.level)))
-        inks.setdefault(ink, []).extend(parted(line, written, panel, mark.scale.text(line.level)).pieces)
-    pieces = ((ink, _columns(found)) for ink, found in inks.items() if found)
+        ink = style.contrasting(style.colours(scale.position(line.level), scale.diverging))
+        look = (ink, *style.stroke(line.level, scale.diverging))
+        looks.setdefault(look, []).extend(parted(line, written, panel, scale.text(line.level), width).pieces)
     return [
-        _quiet(*outline, place, mode="lines", line={"color": ink, "width": 1}, opacity=0.75) for ink, outline in pieces
+        _quiet(
+            *_columns(found),
+            place,
+            mode="lines",
+            line={"color": ink, "width": wider, "dash": "dash" if dashed else "solid"},
+            opacity=0.75,
+        )
+        for (ink, wider, dashed), found in looks.items()
+        if found
     ]
 
 
-def _write_levels(figure: go.Figure, mark: Contour, panel: Panel, box: Box, suffix: str) -> None:
+def _write_levels(figure: go.Figure, mark: Contour, panel: Panel, box: Box, suffix: str, width: float) -> None:
     assert panel.y_range is not None
     spans = [high - low for low, high in (panel.x_range, panel.y_range)]
     stretch = (box.height / spans[1]) / (box.width / spans[0])
-    for label in labels(panel, isolines(mark)):
-        ink = style.contrasting(style.colours(mark.scale.position(label.level)))
+    for label in labels(panel, isolines(mark), width):
+        ink = style.contrasting(style.colours(mark.scale.position(label.level), mark.scale.diverging))
         slope = math.radians(label.angle)
         angle = math.degrees(math.atan2(math.sin(slope) * stretch, math.cos(slope)))
         figure.add_annotation(
@@ -201,99 +230,3 @@ def _hatch(mark: Hatch, panel: Panel, place: dict[str, str]) -> go.Scatter:
     pattern = {"shape": "/", "fgcolor": style.MUTED, "bgcolor": style.GROUND, "size": 5, "solidity": 0.2}
     said: dict[str, Any] = {"hoverinfo": "text", "text": "not finite", "hoveron": "fills"}
     return _quiet(*_columns(cells), place, mode="lines", line_width=0, fill="toself", fillpattern=pattern, **said)
-
-
-def _space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
-    """The traces of a mark in a panel in space."""
-    assert panel.scale is not None
-    place = {"scene": f"scene{suffix}"}
-    ground = _raised(floor(panel.scale, ABOVE), panel.scale)
-    match mark:
-        case Contour():
-            return [_lines_in_space(mark, place, ground)]
-        case Mesh():
-            return [_surface(mark, place), _lines_in_space(mark, place)]
-        case Points():
-            height = ground if mark.z is None else mark.z
-            where = "middle center" if mark.z is None else "top center"  # above the surface, not half sunk into it
-            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place, where)]
-        case Hatch():
-            assert mark.y is not None
-            i, j = np.nonzero(mark.mask)
-            return [_words_in_space("\N{MULTIPLICATION SIGN}", 11, style.MUTED, mark.x[i], mark.y[j], ground, place)]
-        case _:
-            return []
-
-
-def _raised(height: Any, scale: Scale) -> Any:
-    """A height on the scale as a value: the axis itself takes the logarithm."""
-    return 10.0**height if scale.log else height
-
-
-def _words_in_space(
-    letter: str,
-    size: int,
-    colour: str,
-    x: FloatArray,
-    y: FloatArray,
-    z: float | FloatArray,
-    place: dict[str, str],
-    where: str = "middle center",
-) -> go.Scatter3d:
-    """A letter at every place: markers in space have no stars, and their crosses are blots."""
-    return go.Scatter3d(
-        x=x,
-        y=y,
-        z=np.broadcast_to(z, len(x)),
-        mode="text",
-        text=[letter] * len(x),
-        textposition=where,
-        textfont={"size": size, "color": colour},
-        showlegend=False,
-        hoverinfo="skip",
-        **place,
-    )
-
-
-def _surface(mark: Mesh, place: dict[str, str]) -> go.Surface:
-    """The measured values as heights; the axis cuts them off at the clip.
-
-    Hover reads `z` itself: plotly.js shows `customdata` and `text` of a surface transposed.
-    """
-    return go.Surface(
-        x=mark.x,
-        y=mark.y,
-        z=np.maximum(mark.values, mark.scale.lower).T,
-        surfacecolor=mark.scale.position(mark.values).T,
-        coloraxis="coloraxis",
-        lighting=_LIGHT,
-        lightposition={"x": -600, "y": -900, "z": 2000},
-        connectgaps=False,
-        hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{z:.5g}<extra></extra>",
-        **place,
-    )
-
-
-def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float | None = None) -> go.Scatter3d:
-    """The level lines, coloured on the floor or dark on the surface itself."""
-    lift = 0.012 * float(np.diff(mark.scale.transform([mark.scale.lower, mark.scale.upper]))[0])
-    pieces, colours = [], []
-    for line in isolines(Contour(mark.x, mark.y, mark.values, mark.scale)):
-        height = _raised(mark.scale.transform(line.level) + lift, mark.scale) if ground is None else ground
-        code = style.hexadecimal(style.colours(mark.scale.position(line.level))) if ground is not None else style.INK
-        for piece in line.pieces:
-            pieces.append(np.column_stack([piece, np.full(len(piece), height)]))
-            colours += [code] * (len(piece) + 1)
-    joined = np.concatenate(
-        [part for piece in pieces for part in (piece, np.full((1, 3), np.nan))] or [np.empty((0, 3))]
-    )
-    look = {"color": colours, "width": 3} if ground is not None else {"color": style.INK, "width": 1}
-    return go.Scatter3d(
-        **dict(zip("xyz", joined.T, strict=True)),
-        mode="lines",
-        line=look,
-        opacity=1.0 if ground is not None else 0.4,
-        showlegend=False,
-        hoverinfo="skip",
-        **place,
-    )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from landscape.analysis.scales import Scale, steps
 from landscape.rendering import style
-from landscape.rendering.layout import Box, Layout
+from landscape.rendering.layout import TOP_NOTE, Box, Layout, fitted, ticks_in_space
+from landscape.rendering.names import plain
 from landscape.rendering.relief import floor
-from landscape.rendering.scene import ColourBar, Note, Panel, Scene
+from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene
 
 PIXELS = 104
 PIXELS_STACKED = 80
+# The colour axes: filled levels step from colour to colour, surfaces in space pass through all of them.
+BANDED, SMOOTH = "coloraxis", "coloraxis2"
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+ROOMY = 3.1
 _EYE = (0.95, -1.52, 0.98)
 
 
@@ -45,6 +50,7 @@ def page(scene: Scene, layout: Layout, density: int = PIXELS) -> dict[str, Any]:
     if scene.title:
         top = 1 - 0.1 / layout.height
         annotations.append(annotation(f"<b>{text(scene.title)}</b>", 0.5, top, style.TITLE, yanchor="top"))
+    annotations += [note for label, box in layout.rows for note in _row_label(label, box, layout)]
     if layout.caption:
         annotations.append(
             annotation(
@@ -65,7 +71,7 @@ def page(scene: Scene, layout: Layout, density: int = PIXELS) -> dict[str, Any]:
         "margin": dict.fromkeys("lrtb", 0),
         "font": {"family": FONT, "size": style.TICK * 4 / 3, "color": style.INK},
         "annotations": annotations,
-        "showlegend": any(panel.legend for panel in scene.panels),
+        "showlegend": layout.legend is not None,
         "legend": _legend(layout),
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": style.FAINT, "activecolor": style.MUTED},
         "hoverlabel": {"bgcolor": "white", "font": {"family": FONT, "color": style.INK}},
@@ -73,9 +79,23 @@ def page(scene: Scene, layout: Layout, density: int = PIXELS) -> dict[str, Any]:
 
 
 def _legend(layout: Layout) -> dict[str, Any]:
-    box = layout.panels[0]
-    x, y = (box.left + box.width / 2) / layout.width, (box.top - 0.04) / layout.height
-    return {"x": x, "y": y, "xanchor": "center", "yanchor": "top", "bgcolor": "rgba(255,255,255,0.7)"}
+    box = layout.legend
+    if box is None:
+        return {}
+    x, y = box.left / layout.width, (box.top + 0.1) / layout.height
+    return {"orientation": "h", "x": x, "y": y, "xanchor": "left", "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"}
+
+
+def _row_label(label: RowLabel, box: Box, layout: Layout) -> list[dict[str, Any]]:
+    """What a row has in common, written upwards beside it."""
+    middle = (box.bottom + box.height / 2) / layout.height
+    upwards: dict[str, Any] = {"textangle": -90, "xanchor": "left", "yanchor": "middle"}
+    name = f"<b>{text(plain(label.name, int(box.height / 0.085)))}</b>"
+    detail = text(label.detail), (box.left + 0.19) / layout.width, middle, style.SMALL
+    return [
+        annotation(name, box.left / layout.width, middle, style.TITLE, **upwards),
+        annotation(*detail, font_color=style.MUTED, **upwards),
+    ]
 
 
 def annotation(words: str, x: float, y: float, size: float, **more: Any) -> dict[str, Any]:
@@ -103,14 +123,14 @@ def title(panel: Panel, box: Box, layout: Layout) -> list[dict[str, Any]]:
     found = []
     for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
         found.append(annotation(text(note.text), middle, height / layout.height, style.SMALL, font_color=style.MUTED))
-        height += 0.19
+        height += TOP_NOTE
     if panel.title:
         found.append(annotation(f"<b>{text(panel.title)}</b>", middle, height / layout.height, style.TITLE))
     return found
 
 
-def colour_axis(bar: ColourBar, box: Box, layout: Layout) -> dict[str, Any]:
-    """The colour scale of positions between 0 and 1, with its bar.
+def colour_axes(bar: ColourBar, box: Box, layout: Layout) -> dict[str, Any]:
+    """The colours of positions between 0 and 1: in steps and without, of which the one that is asked for has the bar.
 
     Args:
         bar: The colour bar.
@@ -118,39 +138,43 @@ def colour_axis(bar: ColourBar, box: Box, layout: Layout) -> dict[str, Any]:
         layout: The figure's layout.
 
     Returns:
-        A plotly colour axis; its ticks bear the values.
+        Two plotly colour axes; the ticks of the bar bear the values.
     """
     left, bottom, width, height = box.within(layout.width, layout.height)
+    words = "<br>".join(text(line) for line in fitted(bar.label, box.height))
+    shown = {
+        "x": left,
+        "xanchor": "left",
+        "y": bottom,
+        "yanchor": "bottom",
+        "len": height,
+        "thickness": width * layout.width * PIXELS,
+        "xpad": 0,
+        "ypad": 0,
+        "outlinewidth": 1,
+        "outlinecolor": style.INK,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickvals": bar.scale.position(bar.scale.ticks).tolist(),
+        "ticktext": [bar.scale.text(tick) for tick in bar.scale.ticks],
+        "title": {"text": words, "side": "right", "font": {"size": style.LABEL * 4 / 3}},
+    }
+    ends = {"cmin": 0, "cmax": 1, "colorbar": shown}
     return {
-        "cmin": 0,
-        "cmax": 1,
-        "colorscale": _colour_scale(bar),
-        "colorbar": {
-            "x": left,
-            "xanchor": "left",
-            "y": bottom,
-            "yanchor": "bottom",
-            "len": height,
-            "thickness": width * layout.width * PIXELS,
-            "xpad": 0,
-            "ypad": 0,
-            "outlinewidth": 1,
-            "outlinecolor": style.INK,
-            "ticks": "outside",
-            "ticklen": 4,
-            "tickvals": bar.scale.position(bar.scale.ticks).tolist(),
-            "ticktext": [bar.scale.text(tick) for tick in bar.scale.ticks],
-            "title": {"text": text(bar.label), "side": "right", "font": {"size": style.LABEL * 4 / 3}},
-        },
+        BANDED: {**ends, "colorscale": _steps(bar.scale), "showscale": bar.banded},
+        SMOOTH: {**ends, "colorscale": _smooth(bar.scale), "showscale": not bar.banded},
     }
 
 
-def _colour_scale(bar: ColourBar) -> list[list[Any]]:
-    if not bar.banded:
-        places = np.linspace(0, 1, 33)
-        return [[float(p), style.hexadecimal(c)] for p, c in zip(places, style.colours(places), strict=True)]
-    edges = bar.scale.position(bar.scale.boundaries)
-    codes = [style.hexadecimal(colour) for colour in style.colours(bar.scale.bands)]
+def _smooth(scale: Scale) -> list[list[Any]]:
+    places = np.linspace(0, 1, 33)
+    colours = style.colours(places, scale.diverging)
+    return [[float(place), style.hexadecimal(colour)] for place, colour in zip(places, colours, strict=True)]
+
+
+def _steps(scale: Scale) -> list[list[Any]]:
+    edges = scale.position(scale.boundaries)
+    codes = [style.hexadecimal(colour) for colour in style.colours(scale.bands, scale.diverging)]
     pairs = zip(edges[:-1], edges[1:], codes, strict=True)
     return [[float(edge), code] for low, high, code in pairs for edge in (low, high)]
 
@@ -174,11 +198,12 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
         # Labels of axes in space are drawn inside their domain.
         domains["y"][0] = max(0.0, (box.bottom - 0.42) / layout.height)
         domains["x"][0] = max(0.0, (box.left - 0.28) / layout.width)
-        return {f"scene{suffix}": {"domain": domains, **_space_axes(panel, 1.22 if stacked else 1.0)}}
+        return {f"scene{suffix}": {"domain": domains, **_space_axes(panel, box, stacked)}}
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     x = _plain(panel, panel.x_label, stacked or not panel.inner_x) | {"domain": domains["x"], "anchor": f"y{suffix}"}
     x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], "tickvals": steps(*panel.x_range, 5)}
-    y = _plain(panel, panel.y_label, stacked or not panel.inner_y) | {"domain": domains["y"], "anchor": f"x{suffix}"}
+    lines = "\n".join(fitted(panel.y_label, box.height)) if panel.kind == "1d" else panel.y_label
+    y = _plain(panel, lines, stacked or not panel.inner_y) | {"domain": domains["y"], "anchor": f"x{suffix}"}
     if panel.y_range is None:
         y |= _value_axis(panel.scale)
     else:
@@ -202,37 +227,49 @@ def _plain(panel: Panel, label: str, shown: bool) -> dict[str, Any]:
         "gridcolor": style.FAINT,
         "zeroline": False,
         "showticklabels": shown,
-        "title": {"text": text(label) if shown else "", "font": {"size": style.LABEL * 4 / 3}, "standoff": 6},
+        "title": {
+            "text": text(label).replace("\n", "<br>") if shown else "",
+            "font": {"size": style.LABEL * 4 / 3},
+            "standoff": 6,
+        },
     }
 
 
-def _value_axis(scale: Scale | None) -> dict[str, Any]:
+def _value_axis(scale: Scale | None, ticks: Sequence[float] = ()) -> dict[str, Any]:
     assert scale is not None
+    ticks = ticks or scale.ticks
     low, high = (float(end) for end in scale.transform([scale.lower, scale.upper]))
     margin = 0.05 * (high - low)
     return {
         "type": "log" if scale.log else "linear",
         "range": [low - margin, high + margin],
-        "tickvals": list(scale.ticks),
-        "ticktext": [scale.text(tick) for tick in scale.ticks],
+        "tickvals": list(ticks),
+        "ticktext": [scale.text(tick) for tick in ticks],
     }
 
 
-def _space_axes(panel: Panel, distance: float) -> dict[str, Any]:
+def _space_axes(panel: Panel, box: Box, stacked: bool) -> dict[str, Any]:
     assert panel.scale is not None
     assert panel.y_range is not None
+    ticks, number = ticks_in_space(panel, box)
+    distance = 1.22 if stacked else max(1.0, ROOMY / box.width)  # labels do not shrink with the panel
     small = {"size": style.SMALL * 4 / 3}
     plain = {"showbackground": False, "gridcolor": style.FAINT, "zeroline": False, "showspikes": False}
     plain |= {"linecolor": style.MUTED, "tickfont": small}
     named = (("xaxis", panel.x_range, panel.x_label), ("yaxis", panel.y_range, panel.y_label))
     flat = {
-        axis: {**plain, "range": list(ends), "tickvals": steps(*ends, 5), "title": {"text": text(label), "font": small}}
+        axis: {
+            **plain,
+            "range": list(ends),
+            "tickvals": steps(*ends, number),
+            "title": {"text": text(label), "font": small},
+        }
         for axis, ends, label in named
     }
     heights = [floor(panel.scale), float(panel.scale.transform(panel.scale.upper))]
     return {
         **flat,
-        "zaxis": {**plain, **_value_axis(panel.scale), "range": heights, "title": {"text": ""}},
+        "zaxis": {**plain, **_value_axis(panel.scale, ticks), "range": heights, "title": {"text": ""}},
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.8},
         "camera": {

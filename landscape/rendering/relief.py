@@ -74,7 +74,7 @@ def relief(mark: Mesh) -> Relief:
     middle = (fine[:-1, :-1] + fine[1:, :-1] + fine[1:, 1:] + fine[:-1, 1:]) / 4
     lowest = np.minimum.reduce([fine[:-1, :-1], fine[1:, :-1], fine[1:, 1:], fine[:-1, 1:]])
     whole = np.isfinite(corners).all(axis=(2, 3)) & (lowest <= 1 + 1e-9)
-    shaded = _shaded(style.colours(middle[whole]), np.nan_to_num(shade[whole], nan=0.5))
+    shaded = _shaded(style.colours(middle[whole], mark.scale.diverging), np.nan_to_num(shade[whole], nan=0.5))
     return Relief(corners[whole], shaded, _strokes(mark, 0.004 * (high - low)))
 
 

@@ -28,6 +28,7 @@ class Line:
         series: Which of the distinct line colours it takes, from 0.
         dashed: Whether it is dashed.
         dots: Whether every point carries a dot.
+        faint: Whether it is thin and pale, as one of many.
     """
 
     x: FloatArray
@@ -36,6 +37,7 @@ class Line:
     series: int = 0
     dashed: bool = False
     dots: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,10 @@ class Heat:
 
 @dataclass(frozen=True, eq=False)
 class Contour:
-    """Lines at the levels of the scale: labelled in a flat panel, on the floor of a 3-D one."""
+    """Lines at the levels of the scale: labelled in a flat panel, on the floor of a 3-D one.
+
+    On a diverging scale those below 0 are dashed and that at 0 is bold, so that signs can be told without colour.
+    """
 
     x: FloatArray
     y: FloatArray
@@ -170,12 +175,27 @@ class ColourBar:
         label: Name of the quantity.
         banded: Whether colours step at the levels.
         clipped: Whether values lie above the scale: the bar then ends in a point.
+        clipped_below: Whether values lie below the scale: the bar then ends in a point there, too.
     """
 
     scale: Scale
     label: str
     banded: bool = True
     clipped: bool = False
+    clipped_below: bool = False
+
+
+@dataclass(frozen=True)
+class RowLabel:
+    """What a row of panels has in common, written along its left side.
+
+    Attributes:
+        name: In bold letters.
+        detail: Beside it, in small ones; may be empty.
+    """
+
+    name: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +209,8 @@ class Scene:
         size: Width and height of one panel's box, in inches.
         columns: Panels in a row.
         bar: The colour bar, if any.
+        widths: Width of each column's boxes in inches, where they differ.
+        rows: One label per row, or none.
     """
 
     panels: tuple[Panel, ...]
@@ -197,6 +219,27 @@ class Scene:
     size: tuple[float, float] = (3.6, 3.6)
     columns: int = 1
     bar: ColourBar | None = None
+    widths: tuple[float, ...] = ()
+    rows: tuple[RowLabel, ...] = ()
+
+    def name_of(self, index: int) -> str:
+        """What a panel is called where it stands alone: the label of its row, then its title.
+
+        Args:
+            index: Which panel.
+
+        Returns:
+            One line, empty if it has neither.
+        """
+        row = self.rows[index // self.columns] if self.rows else RowLabel("")
+        parts = (row.name, row.detail, self.panels[index].title)
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def summary(self) -> str:
+        """The title and the names of all panels, for readers who do not see them."""
+        names = dict.fromkeys(self.name_of(index) for index in range(len(self.panels)))
+        return "; ".join(part for part in (self.title, *names) if part)
 
 
 def cell_edges(coordinates: FloatArray) -> FloatArray:

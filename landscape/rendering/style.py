@@ -29,6 +29,27 @@ _VIRIDIS = (
     "d8e219",
     "fde725",
 )
+# ColorBrewer's RdBu (Brewer et al. 2003, Apache 2.0) at every sixteenth: blue below, red above, almost white between.
+# Its two sides are equally light, so that neither looks larger, and colour-blind readers can tell them apart.
+_RED_BLUE = (
+    "053061",
+    "175290",
+    "2a71b2",
+    "3f8ec0",
+    "6bacd1",
+    "9bc9e0",
+    "c2ddec",
+    "e0ecf3",
+    "f7f6f6",
+    "fbe5d8",
+    "fbccb4",
+    "f5aa89",
+    "e48066",
+    "d05548",
+    "ba2832",
+    "930e26",
+    "67001f",
+)
 # Okabe and Ito (2008), ordered so that neighbours differ in lightness too.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
@@ -84,16 +105,18 @@ MATPLOTLIB: dict[str, Any] = {
 }
 
 
-def colours(positions: FloatArray) -> FloatArray:
+def colours(positions: FloatArray, diverging: bool = False) -> FloatArray:
     """Colours of the colour map.
 
     Args:
         positions: Positions in [0, 1], any shape.
+        diverging: Whether they lie on both sides of a middle, at 0.5.
 
     Returns:
         Red, green and blue in [0, 1], with one more axis of length 3.
     """
-    anchors = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in _VIRIDIS]) / 255
+    codes = _RED_BLUE if diverging else _VIRIDIS
+    anchors = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in codes]) / 255
     places = np.linspace(0.0, 1.0, len(anchors))
     return np.stack([np.interp(positions, places, anchors[:, channel]) for channel in range(3)], axis=-1)
 
@@ -106,3 +129,16 @@ def hexadecimal(colour: FloatArray) -> str:
 def contrasting(colour: FloatArray) -> str:
     """Dark or white, whichever can be read on this colour."""
     return "#ffffff" if float(colour @ np.array([0.2126, 0.7152, 0.0722])) < 0.45 else INK
+
+
+def stroke(level: float, diverging: bool) -> tuple[float, bool]:
+    """How a contour line is drawn, beside its colour.
+
+    Args:
+        level: Its level.
+        diverging: Whether values are signed.
+
+    Returns:
+        By how much it is wider than others, and whether it is dashed.
+    """
+    return (2.0 if level == 0 else 1.0, level < 0) if diverging else (1.0, False)

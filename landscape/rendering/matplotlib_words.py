@@ -1,0 +1,121 @@
+"""What surrounds the panels of a matplotlib figure: titles, notes, labels of rows, legend, colour bar and caption."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon, Rectangle
+
+from landscape.rendering import style
+from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries, fitted
+from landscape.rendering.names import plain
+from landscape.rendering.scene import ColourBar, Line, Note, Panel, RowLabel, Scene
+
+
+def write_words(figure: Figure, scene: Scene, layout: Layout) -> None:
+    """Write all text of a figure that is not inside of a panel.
+
+    Args:
+        figure: The figure.
+        scene: The figure as data.
+        layout: Where things go.
+    """
+    for panel, box in zip(scene.panels, layout.panels, strict=True):
+        _title(figure, panel, box, layout)
+    for label, box in layout.rows:
+        _row_label(figure, label, box, layout)
+    if layout.legend is not None:
+        _legend(figure, scene, layout.legend, layout)
+    if scene.title:
+        middle = (layout.panels[0].left + layout.panels[scene.columns - 1].right) / 2 / layout.width
+        top = 1 - 0.13 / layout.height
+        figure.text(middle, top, scene.title, size=style.TITLE, weight="bold", ha="center", va="top")
+    for index, line in enumerate(layout.caption):
+        height = (layout.caption_top - CAPTION_LINE * index) / layout.height
+        figure.text(0.25 / layout.width, height, line, size=style.SMALL, color=style.MUTED, va="top")
+
+
+def _title(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+    """The title of a panel and the notes under it."""
+    middle, height = (box.left + box.width / 2) / layout.width, box.top + 0.07
+    for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
+        place = middle, height / layout.height
+        figure.text(*place, note.text, size=style.SMALL, color=style.MUTED, ha="center")
+        height += TOP_NOTE
+    figure.text(middle, height / layout.height, panel.title, size=style.TITLE, weight="bold", ha="center")
+
+
+def _row_label(figure: Figure, label: RowLabel, box: Box, layout: Layout) -> None:
+    middle = (box.bottom + box.height / 2) / layout.height
+    upwards: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center"}
+    name = plain(label.name, int(box.height / 0.085))
+    figure.text(box.left / layout.width, middle, name, size=style.TITLE, weight="bold", **upwards)
+    detail = (box.left + 0.19) / layout.width
+    figure.text(detail, middle, label.detail, size=style.SMALL, color=style.MUTED, **upwards)
+
+
+def _legend(figure: Figure, scene: Scene, box: Box, layout: Layout) -> None:
+    """The lines that have labels, above the panels: there they hide nothing."""
+    handles = [Line2D([], [], label=label, **line_style(mark)) for label, mark in entries(scene).items()]
+    place = box.left / layout.width, box.bottom / layout.height
+    figure.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=place,
+        ncols=layout.legend_columns,
+        borderpad=0.0,
+        borderaxespad=0.0,
+        handlelength=2.2,
+        columnspacing=1.6,
+        labelspacing=0.35,
+    )
+
+
+def line_style(mark: Line) -> dict[str, Any]:
+    """How a line is drawn.
+
+    Args:
+        mark: The line.
+
+    Returns:
+        Settings of a matplotlib line.
+    """
+    colour = style.SERIES[mark.series % len(style.SERIES)]
+    dots: dict[str, Any] = {"marker": "o", "markersize": 2.6} if mark.dots else {}
+    dashes = (0, (4, 2)) if mark.dashed else "-"
+    thin: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.35} if mark.faint else {"linewidth": 1.5}
+    return {"color": colour, "linestyle": dashes, **dots, **thin}
+
+
+def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) -> None:
+    """Draw the colour bar that the panels share.
+
+    Args:
+        figure: The figure.
+        bar: The bar.
+        box: Where it goes.
+        layout: The figure's layout.
+    """
+    axes = figure.add_axes(box.within(layout.width, layout.height))
+    scale = bar.scale
+    edges = scale.position(scale.boundaries) if bar.banded else np.linspace(0, 1, 257)
+    middles = (edges[1:] + edges[:-1]) / 2
+    for low, colour in zip(edges[:-1], style.colours(middles, scale.diverging), strict=True):
+        # Each reaches to the top and the next covers it: no seams in vector files.
+        axes.add_patch(Rectangle((0, low), 1, 1 - low, facecolor=tuple(colour), lw=0))
+    point = 0.75 * box.width / box.height
+    for end, tip, there in ((1.0, 1 + point, bar.clipped), (0.0, -point, bar.clipped_below)):
+        if there:
+            colour = tuple(style.colours(np.array(end), scale.diverging))
+            corners = [(0, end), (0.5, tip), (1, end)]
+            axes.add_patch(Polygon(corners, facecolor=colour, edgecolor=style.INK, lw=0.7, clip_on=False, zorder=0))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.set_yticks(scale.position(scale.ticks), [scale.text(tick) for tick in scale.ticks])
+    axes.set_ylabel("\n".join(fitted(bar.label, box.height)))
