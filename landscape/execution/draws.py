@@ -22,18 +22,19 @@ class Draws:
     def __init__(self, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> None:
         self._space, self._model, self._grid, self._settings = space, model, grid, settings
         self._held = -1
+        self._subspace: Subspace | None = None
         self.cosines: list[float] = []
         self.gram: list[list[float]] = []
         self.moved: set[str] = set()
         self.records: tuple[DirectionRecord, ...] = ()
         for repeat in reversed(range(settings.repeats)):
-            subspace = self.subspace(repeat)
-            directions = self.directions(repeat)
+            directions, subspace = self.directions(repeat), self.subspace(repeat)
             records = tuple(DirectionRecord(one.spec, one.digest(), one.norms(space)) for one in directions)
             self.records = (*records, *self.records)
             self.cosines.insert(0, subspace.cosine)
             self.gram = subspace.gram
             self.moved.update(name for one in directions for name in one.tensors)
+        self._subspace = None  # the network may yet be laid out in another way
 
     def directions(self, repeat: int) -> tuple[Direction, ...]:
         """The directions of a repeat, one per axis."""
@@ -43,10 +44,12 @@ class Draws:
     def subspace(self, repeat: int) -> Subspace:
         """The points that the directions of a repeat span."""
         self._hold(repeat)
+        if self._subspace is None:
+            self._subspace = Subspace(self._space, self._directions)
         return self._subspace
 
     def _hold(self, repeat: int) -> None:
         if repeat != self._held:
             self._directions = directions_of(self._space, self._model, self._grid, self._settings, repeat)
-            self._subspace = Subspace(self._space, self._directions)
+            self._subspace = None
             self._held = repeat

@@ -172,6 +172,7 @@ class _Session:
         """The evaluator on the device, after a try on two examples."""
         dtype = dtype_of(model)
         task = task.to(self._device, dtype)
+        self._lay_out(model, task)
         with torch.inference_mode():
             task.check(model)
         self._note(changed_since(self._before, versions(), machine(self._device)))
@@ -183,6 +184,17 @@ class _Session:
         statistics = Statistics(model, self._job.policies, there, self._settings.bn_batch_size)
         size = asked or recorded or batch_size_for(self._device)
         return Evaluator(model, draws.subspace(0), task, size, statistics, self._settings.bn_layers)
+
+    def _lay_out(self, model: nn.Module, task: Task) -> None:
+        """On a CPU most convolutions are quicker with channels last; a network that cannot take it stays as it is."""
+        if self._device.type != "cpu" or self._inputs.name == "object" or any(p.ndim == 5 for p in model.parameters()):
+            return
+        model.to(memory_format=torch.channels_last)
+        try:
+            with torch.inference_mode():
+                task.check(model)
+        except LandscapeError:
+            model.to(memory_format=torch.contiguous_format)
 
     def _calibrated(self, evaluator: Evaluator) -> dict[str, Any]:
         """How much the choice of calibration images matters; measured when the file is begun."""

@@ -65,7 +65,11 @@ class Subspace:
         self._steps: list[tuple[list[Tensor], list[Tensor]]] = [
             (
                 [entries[name].parameter for name in names if name in direction.tensors],
-                [direction.tensors[name].to(entries[name].parameter) for name in names if name in direction.tensors],
+                [
+                    _like(direction.tensors[name], entries[name].parameter)
+                    for name in names
+                    if name in direction.tensors
+                ],
             )
             for direction in directions
         ]
@@ -96,6 +100,11 @@ class Subspace:
                 yield
             finally:
                 torch._foreach_copy_(self._parameters, self._origin)
+
+
+def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """The tensor on the parameter's device, in its dtype and memory layout."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _check_fits(direction: Direction, entries: Mapping[str, Entry]) -> None:
