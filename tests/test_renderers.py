@@ -8,12 +8,13 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
-from surfaces import broken, rugged, surface, valley
+from surfaces import broken, rugged, stacked, surface, valley
 
-from landscape.analysis.scales import choose_scale
+from landscape.analysis.scales import centred_scale, choose_scale
 from landscape.errors import LandscapeError, SurroundingsError
 from landscape.rendering import FIGURES, RENDERERS, embed, matplotlib, plotly, save, style
-from landscape.rendering.comparison import comparison
+from landscape.rendering.comparison import comparison, comparison_grid
+from landscape.rendering.difference import difference
 from landscape.rendering.figures import contour, surface3d
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import arrange
@@ -21,6 +22,7 @@ from landscape.rendering.profiles import profile
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import (
     Band,
+    ColourBar,
     Contour,
     Hatch,
     Heat,
@@ -29,6 +31,7 @@ from landscape.rendering.scene import (
     Note,
     Panel,
     Points,
+    RowLabel,
     Scene,
     cell_edges,
 )
@@ -37,16 +40,21 @@ KINDS = [name for name in FIGURES.names() if name != "difference"]  # that one t
 X, Y = np.linspace(-1, 1, 7), np.linspace(-1, 1, 5)
 VALUES = 1 + np.add.outer(X**2, 2 * Y**2)
 SCALE = choose_scale([VALUES])
+SLOPE = surface(np.ones((9, 9))), surface(1 + np.add.outer(np.linspace(-1, 1, 9), np.zeros(9)), name="b.pt")
+SIGNED = centred_scale(VALUES - 2)
 MASK = np.zeros((7, 5), dtype=bool)
 MASK[2, 3] = MASK[4, 4] = True
 MARKS = [
     ("1d", Line(X, X**2 + 1, dots=True)),
+    ("1d", Line(X, X**2 + 1, series=1, faint=True)),
     ("1d", Band(X, X**2 + 1, X**2 + 2)),
     ("1d", Points(np.zeros(1), np.ones(1) * 2)),
     ("1d", Hatch(X, None, MASK[:, 3])),
     ("1d", Note("a note")),
     ("2d", Heat(X, Y, VALUES, SCALE)),
     ("2d", Contour(X, Y, VALUES, SCALE)),
+    ("2d", Heat(X, Y, VALUES - 2, SIGNED)),
+    ("2d", Contour(X, Y, VALUES - 2, SIGNED)),
     ("2d", Points(np.zeros(1), np.zeros(1))),
     ("2d", Hatch(X, Y, MASK)),
     ("2d", Note("a note")),
@@ -339,6 +347,109 @@ def test_a_folder_that_cannot_be_made_is_a_failure_of_the_surroundings(suffix, t
     assert caught.value.exit_code == 1
 
 
+def test_signed_colours_are_equally_light_on_both_sides_of_zero():
+    places = np.linspace(0, 1, 201)
+    ours = style.colours(places, diverging=True)
+    np.testing.assert_allclose(ours, mpl.colormaps["RdBu_r"](places)[:, :3], atol=0.03)
+    linear = np.where(ours <= 0.04045, ours / 12.92, ((ours + 0.055) / 1.055) ** 2.4)
+    lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+    assert (np.diff(lightness[:101]) > 0).all()
+    np.testing.assert_allclose(lightness, lightness[::-1], atol=6)  # of 77: less than the step between two levels
+
+
+def test_contour_lines_of_differences_tell_the_sign_without_colour():
+    scene = difference(*SLOPE)
+    scale = scene.bar.scale
+    drawn = matplotlib.render(scene).axes[0].collections
+    dashes = {line.get_linestyle()[0][1] is not None for line in drawn if hasattr(line, "get_segments")}
+    assert dashes == {True, False}
+    widths = [float(line.get_linewidth()[0]) for line in drawn if hasattr(line, "get_segments")]
+    assert np.argmax(widths) == scale.levels.index(0.0)
+    traces = [trace for trace in plotly.render(scene).data if trace.type == "scatter" and trace.line.dash]
+    assert {(trace.line.dash, trace.line.width) for trace in traces} == {("dash", 1), ("solid", 1), ("solid", 2)}
+
+
+def test_matplotlib_shows_each_sign_in_its_colour():
+    figure = matplotlib.render(difference(*SLOPE))
+    low, high = colour_at(figure, -0.93, 0.55), colour_at(figure, 0.93, 0.55)
+    assert low[2] > low[0] + 0.2
+    assert high[0] > high[2] + 0.2
+
+
+def test_the_colour_bar_of_a_difference_points_to_where_values_were_cut():
+    for clipped, below in ((False, False), (True, False), (True, True)):
+        bar = ColourBar(SIGNED, "b - a", clipped=clipped, clipped_below=below)
+        (panel,) = alone("2d").panels
+        figure = matplotlib.render(Scene((panel,), size=(2, 2), bar=bar))
+        tips = [patch for patch in figure.axes[-1].patches if patch.get_clip_on() is False]
+        assert len(tips) == clipped + below
+
+
+def test_bands_and_surfaces_have_their_own_colours_in_one_figure():
+    figure = plotly.render(comparison(PAIR))
+    axes = {trace.type: trace.coloraxis for trace in figure.data if trace.type in {"heatmap", "surface"}}
+    assert len(set(axes.values())) == 2
+    layout = figure.layout.to_plotly_json()
+    shown = {kind: layout[axis]["showscale"] for kind, axis in axes.items()}
+    assert shown == {"heatmap": True, "surface": False}
+    steps = {kind: layout[axis]["colorscale"] for kind, axis in axes.items()}
+    assert len({place for place, _ in steps["heatmap"]}) < len(steps["heatmap"])
+    assert len({place for place, _ in steps["surface"]}) == len(steps["surface"])
+
+
+def test_a_figure_with_flat_panels_and_panels_in_space_has_one_viewpoint():
+    scene = comparison(MANY)
+    spaces = [axes for axes in matplotlib.render(scene).axes if axes.name == "3d"]
+    assert len(spaces) == 6
+    assert len({(axes.elev, axes.azim, axes.get_zlim()) for axes in spaces}) == 1
+    layout = plotly.render(scene).layout.to_plotly_json()
+    cameras = [json.dumps(value["camera"]) for name, value in layout.items() if name.startswith("scene")]
+    assert len(cameras) == 6
+    assert len(set(cameras)) == 1
+
+
+def test_panels_in_space_turn_together():
+    assert 'place.on("plotly_relayout",turn)' in embed.fragment(comparison(PAIR))
+
+
+def test_labels_of_rows_become_titles_in_one_column():
+    scene = comparison_grid(MANY)
+    wide, narrow = (plotly.render(scene, stacked) for stacked in (False, True))
+    upwards = [note.text for note in wide.layout.annotations if note.textangle == -90]
+    assert upwards == ["<b>a</b>", "<b>a-much-longer-n…of-a-checkpoint</b>"]
+    titles = [note.text for note in narrow.layout.annotations if note.text.startswith("<b>")]
+    assert titles[0] == "<b>a, BatchNorm frozen</b>"
+    assert len(set(titles)) == 6
+
+
+def test_stacking_changes_the_layout_alone():
+    wide, narrow = (json.loads(plotly.render(comparison(PAIR), stacked).to_json()) for stacked in (False, True))
+    assert wide["data"] == narrow["data"]
+
+
+def test_both_renderers_list_the_same_lines_once():
+    scene = profile(MANY)
+    (legend,) = matplotlib.render(scene).legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert len(words) == 6
+    assert words == [trace.name for trace in plotly.render(scene).data if trace.showlegend]
+
+
+def test_small_panels_in_space_have_fewer_round_ticks():
+    ticks = [
+        [text.get_text() for text in matplotlib.render(comparison(sources)).axes[1].get_zticklabels()]
+        for sources in ([valley(steep=2)], MANY)
+    ]
+    assert len(ticks[0]) > len(ticks[1]) >= 3
+
+
+def test_a_scene_tells_its_panels_by_row_and_title():
+    panels = tuple(Panel("2d", (), y_range=(0, 1), title=title) for title in ("x", "y", "", ""))
+    scene = Scene(panels, title="t", columns=2, rows=(RowLabel("a", "b"), RowLabel("c")))
+    assert [scene.name_of(index) for index in range(4)] == ["a, b, x", "a, b, y", "c, x", "c, y"]
+    assert scene.summary == "t; a, b, x; a, b, y; c, x; c, y"
+
+
 def test_colours_are_viridis_and_rise_in_lightness():
     places = np.linspace(0, 1, 200)
     ours = style.colours(places)
@@ -346,17 +457,49 @@ def test_colours_are_viridis_and_rise_in_lightness():
     assert (np.diff(ours @ [0.2126, 0.7152, 0.0722]) > 0).all()
 
 
-def test_panels_and_words_do_not_leave_the_figure():
-    for scene in (contour([valley(), rugged()]), surface3d(valley()), profile([valley(), rugged()])):
-        layout = arrange(scene)
-        for box in layout.panels:
-            assert 0 < box.left < box.right < layout.width
-            assert layout.caption_top < box.bottom < box.top < layout.height
+PAIR = [valley(), rugged(name="b.pt")]
+MANY = [stacked(valley(name=name), policies=True) for name in ("a.pt", "a-much-longer-name-of-a-checkpoint.pt")]
+SCENES = {
+    "contour": contour(PAIR),
+    "surface": surface3d(valley()),
+    "profile": profile(PAIR),
+    "comparison": comparison(PAIR),
+    "many rows": comparison(MANY),
+    "grid": comparison_grid(MANY),
+    "grid in space": comparison_grid(MANY, kind="3d"),
+    "difference": difference(valley(), valley(steep=3)),
+    "drift": profile(stacked(valley(), policies=True, drift=True), "drift"),
+    "long legend": profile(MANY),
+}
 
 
-def test_words_of_a_figure_do_not_leave_it():
-    long = "a-very-long-name-of-a-checkpoint-that-goes-on-and-on.pt"
-    figure = matplotlib.render(contour([valley(name=long), rugged(name="b.pt", seed=3)]))
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+def test_panels_and_words_do_not_leave_the_figure(scene):
+    layout = arrange(scene)
+    for box in layout.panels:
+        assert 0 < box.left < box.right < layout.width
+        assert layout.caption_top < box.bottom < box.top < layout.height
+    for _, box in layout.rows:
+        assert 0 < box.left < box.right < layout.panels[0].left
+
+
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+@pytest.mark.parametrize("size", [None, (2.75, 2.75)], ids=["wide", "stacked"])
+def test_panels_bar_and_legend_stand_apart(scene, size):
+    layout = arrange(scene, size)
+    boxes = [box for box in (*layout.panels, layout.bar, layout.legend) if box]
+    for index, one in enumerate(boxes):
+        for other in boxes[index + 1 :]:
+            apart = one.right <= other.left or other.right <= one.left
+            assert apart or one.top <= other.bottom or other.top <= one.bottom
+
+
+LONG = "a-very-long-name-of-a-checkpoint-that-goes-on-and-on.pt"
+
+
+@pytest.mark.parametrize("kind", [contour, comparison, comparison_grid, profile])
+def test_words_of_a_figure_do_not_leave_it(kind):
+    figure = matplotlib.render(kind([valley(name=LONG), rugged(name="b.pt", seed=3)]))
     pixels(figure)
     width, height = figure.canvas.get_width_height()
     boxes = [text.get_window_extent() for text in figure.texts if text.get_text()]

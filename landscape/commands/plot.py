@@ -29,11 +29,17 @@ import click
     "quantity",
     default="loss",
     show_default=True,
-    help="What to draw: loss, accuracy, loss_stderr, or SPLIT/NAME.",
+    help="What to draw: loss, accuracy, loss_stderr, SPLIT/NAME, or drift (of BatchNorm's statistics).",
 )
 @click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
 @click.option("--clip", type=float, help="Draw values above this as this.")
 @click.option("--levels", metavar="N|A,B,C", help="How many contour levels, or which.")
+@click.option("--bn", multiple=True, help="Only these policies for BatchNorm's statistics; repeatable.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=0),
+    help="Which draw of the directions; default: all together in profiles, else the first (0).",
+)
 def plot(
     file: str | None,
     kind: str | None,
@@ -42,6 +48,8 @@ def plot(
     log: bool | None,
     clip: float | None,
     levels: str | None,
+    bn: tuple[str, ...],
+    repeat: int | None,
 ) -> None:
     """Draw a surface; without FILE, the newest run in this folder.
 
@@ -63,7 +71,8 @@ def plot(
     kind = kind or natural_kind(surface)
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
     chosen = chosen_levels(levels)
-    click.echo(draw(surface, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen))
+    scale = {"log": log, "clip": clip, "levels": chosen}
+    click.echo(draw(surface, kind, out=target, quantity=quantity, bn=bn, repeat=repeat, **scale))
 
 
 def chosen_levels(text: str | None) -> int | list[float] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from landscape.rendering.quantities import DRIFT, FLOOR, is_accuracy, measured
@@ -58,9 +60,15 @@ def over_repeats(values: FloatArray) -> FloatArray:
     Returns:
         Lower quartile, median and upper quartile, shape (3, points), NaN where there is none.
     """
+    ordered = np.sort(values, axis=0)
+    found = np.empty((len(QUARTILES), *values.shape[1:]))
     with np.errstate(invalid="ignore"):
-        found = np.quantile(values, QUARTILES, axis=0)
-    return np.where(np.isfinite(found), found, np.nan)
+        for index, share in enumerate(QUARTILES):
+            place = share * (len(values) - 1)
+            weight, low, high = place % 1, ordered[math.floor(place)], ordered[math.ceil(place)]
+            # A weight of 0 must not carry the infinity of the neighbour over: 0 * inf is NaN.
+            found[index] = low * (1 - weight) + high * weight if weight else low
+    return np.where(np.isfinite(found) & ~np.isnan(values).any(axis=0), found, np.nan)
 
 
 def reaching(line: Surface, name: str, thin: bool = True) -> list[FloatArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from landscape.rendering.names import LONGEST, Called, called, plain
+from landscape.rendering.names import LONGEST, Called, called, headings, plain
 from landscape.rendering.planes import (
     Levels,
     centre_note,
@@ -114,10 +114,9 @@ def surface3d(
 
 def _headed(panels: Sequence[Panel], names: Sequence[Called]) -> tuple[str, list[Panel]]:
     """The title of the figure and its panels with theirs: a name that all have in common stands once, above them."""
-    common = len({one.name for one in names}) == 1 and all(not one.detail.isdigit() for one in names)
-    if common and len(panels) > 1:
-        headed = [dataclasses.replace(one, title=named.detail) for one, named in zip(panels, names, strict=True)]
-        return plain(names[0].name), headed
+    common, titles = headings(names)
+    if common:
+        return common, [dataclasses.replace(one, title=title) for one, title in zip(panels, titles, strict=True)]
     headed = []
     for one, named in zip(panels, names, strict=True):
         notes = [Note(named.detail)] if named.details else []

@@ -82,6 +82,21 @@ def called(
     return tuple(found)
 
 
+def headings(names: Sequence[Called]) -> tuple[str, tuple[str, ...]]:
+    """The title of a figure and what its parts are called under it: a name that all have in common stands once.
+
+    Args:
+        names: What `called` gives.
+
+    Returns:
+        The common name, empty if there is none, and one title each.
+    """
+    common = len(names) > 1 and len({one.name for one in names}) == 1
+    if common and all(not one.detail.isdigit() for one in names):
+        return plain(names[0].name), tuple(one.detail for one in names)
+    return "", tuple(one.title for one in names)
+
+
 def titles(surfaces: Sequence[Surface]) -> tuple[str, ...]:
     """A distinct title for every surface: its checkpoint or model, and what else tells it apart.
 

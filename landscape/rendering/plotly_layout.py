@@ -91,11 +91,11 @@ def _row_label(label: RowLabel, box: Box, layout: Layout) -> list[dict[str, Any]
     middle = (box.bottom + box.height / 2) / layout.height
     upwards: dict[str, Any] = {"textangle": -90, "xanchor": "left", "yanchor": "middle"}
     name = f"<b>{text(plain(label.name, int(box.height / 0.085)))}</b>"
-    detail = text(label.detail), (box.left + 0.19) / layout.width, middle, style.SMALL
-    return [
-        annotation(name, box.left / layout.width, middle, style.TITLE, **upwards),
-        annotation(*detail, font_color=style.MUTED, **upwards),
-    ]
+    found = [annotation(name, box.left / layout.width, middle, style.TITLE, **upwards)]
+    if label.detail:
+        beside = (box.left + 0.19) / layout.width
+        found.append(annotation(text(label.detail), beside, middle, style.SMALL, font_color=style.MUTED, **upwards))
+    return found
 
 
 def annotation(words: str, x: float, y: float, size: float, **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
 from landscape.rendering.curves import BAND_ERRORS, curve, has_errors, reaching, star
-from landscape.rendering.names import Called, axis_label, called, quantity_label
+from landscape.rendering.names import Called, axis_label, called, headings, quantity_label
 from landscape.rendering.planes import Levels, axis_ranges, centre_note
 from landscape.rendering.quantities import full_name, is_accuracy, split_of
 from landscape.rendering.scene import Line, Mark, Panel, Points, Scene
@@ -56,7 +56,7 @@ def profile(
         raise LandscapeError("profiles need surfaces that all have one direction or all two; draw them apart")
     several = len({surface.job.bn_stats for surface in surfaces}) > 1
     own = called(surfaces, names, policies=several)
-    titles = [one.title for one in own]
+    common, titles = headings(own)
     cuts = [[cut(surface, axis) for surface in surfaces] for axis in range(ways)]
     rows = [_names(surfaces, quantity)]
     if rows[0][0].endswith("/loss"):
@@ -71,8 +71,8 @@ def profile(
     ]
     return Scene(
         panels=_tidied(panels, ways),
-        title=titles[0] if len(surfaces) == 1 else "",
-        caption=_caption(surfaces, own, cuts, rows[0], scales[0], panels),
+        title=common or (titles[0] if len(surfaces) == 1 else ""),
+        caption=_caption(surfaces, own, titles, cuts, rows[0], scales[0], panels),
         size=(5.4 if ways == 1 else 3.7, 2.5 if len(rows) > 1 else 3.3),
         columns=ways,
     )
@@ -165,12 +165,13 @@ def _tidied(panels: Sequence[Panel], ways: int) -> tuple[Panel, ...]:
 def _caption(
     surfaces: Sequence[Surface],
     own: Sequence[Called],
+    titles: Sequence[str],
     cuts: Sequence[Sequence[Surface]],
     names: Sequence[str],
     scale: Scale,
     panels: Sequence[Panel],
 ) -> str:
-    marks, titles = [mark for panel in panels for mark in panel.marks], [one.title for one in own]
+    marks = [mark for panel in panels for mark in panel.marks]
     said = ["star: trained weights"] if any(isinstance(mark, Points) for mark in marks) else []
     said += _places(surfaces, titles)
     medians, thin = any(surface.repeats > 1 for surface in surfaces), len(surfaces) <= MOST_THIN

@@ -223,7 +223,7 @@ class Scene:
     rows: tuple[RowLabel, ...] = ()
 
     def name_of(self, index: int) -> str:
-        """What a panel is called where it stands alone: the label of its row, then its title.
+        """What a panel is called where it stands alone: the label of its row, then its title or that of its column.
 
         Args:
             index: Which panel.
@@ -231,9 +231,11 @@ class Scene:
         Returns:
             One line, empty if it has neither.
         """
-        row = self.rows[index // self.columns] if self.rows else RowLabel("")
-        parts = (row.name, row.detail, self.panels[index].title)
-        return ", ".join(part for part in parts if part)
+        title = self.panels[index].title
+        if not self.rows:
+            return title
+        row, head = self.rows[index // self.columns], self.panels[index % self.columns]
+        return ", ".join(part for part in (row.name, row.detail, title or head.title) if part)
 
     @property
     def summary(self) -> str:

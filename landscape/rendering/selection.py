@@ -58,7 +58,7 @@ def selected(
     return [
         _of_repeats(surface.sel(bn=policy), repeats, repeat)
         for surface in listed(surfaces)
-        for policy in asked or _policies(surface, quantity)
+        for policy in _policies(surface, quantity, asked)
     ]
 
 
@@ -84,9 +84,9 @@ def names_of(surfaces: Surface | Sequence[Surface], quantity: str, names: Sequen
     return [name for surface, name in zip(given, names, strict=True) for _ in _policies(surface, quantity)]
 
 
-def _policies(surface: Surface, quantity: str) -> tuple[str, ...]:
+def _policies(surface: Surface, quantity: str, asked: tuple[str, ...] = ()) -> tuple[str, ...]:
     drift = quantity.startswith(STATISTICS) or f"{STATISTICS}{quantity}" in surface
-    return ("recalibrate",) if drift and "recalibrate" in surface.policies else surface.policies
+    return ("recalibrate",) if drift and "recalibrate" in surface.policies else asked or surface.policies
 
 
 def _of_repeats(surface: Surface, together: bool, repeat: int | None) -> Surface:
