@@ -22,7 +22,7 @@ lines() {  # eight draws of a line, on test and training images
 
 planes() {  # the plane of the picture
     "$landscape" compute --ckpt "$(checkpoint "$1")" --data "$data" --samples 500 \
-        --bn-stats all --bn-data "$train(augment='crop4-flip')" --bn-samples 1000 \
+        --bn-stats all --bn-data "$train(augment='crop4-flip')" --bn-samples 500 \
         --x=-1:1:21 --y=-1:1:21 --out "$here/$1_plane.h5"
 }
 
