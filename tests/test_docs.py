@@ -66,8 +66,9 @@ def test_python_on_the_readme_runs(monkeypatch, tmp_path, small_net, small_data)
     assert names["surface"]["test/loss"].shape == (3, 3)
 
 
-def test_docstring_examples_run():
-    assert doctest.testmod(landscape.api).failed == 0
+@pytest.mark.parametrize("module", [landscape.api.computing, landscape.api.drawing, landscape.api.reading])
+def test_docstring_examples_run(module):
+    assert doctest.testmod(module).failed == 0
 
 
 def test_the_format_page_names_everything_in_a_file(demonstration):

@@ -71,8 +71,10 @@ def plot(
     kind = kind or natural_kind(surface)
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
     chosen = chosen_levels(levels)
-    scale = {"log": log, "clip": clip, "levels": chosen}
-    click.echo(draw(surface, kind, out=target, quantity=quantity, bn=bn, repeat=repeat, **scale))
+    picture = draw(
+        surface, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen, bn=bn, repeat=repeat
+    )
+    click.echo(picture)
 
 
 def chosen_levels(text: str | None) -> int | list[float] | None:

@@ -1,4 +1,4 @@
-"""The verbs, under the names of the commands."""
+"""From a checkpoint or a model to a surface."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from landscape.errors import LandscapeError, nearest
-from landscape.storage import is_surface
-from landscape.storage import load as load_file
+from landscape.errors import LandscapeError
 from landscape.types import POLICIES, Axis, Finding, Grid, Surface, axis_of
 
 if TYPE_CHECKING:
-    from landscape.analysis.comparison import Comparison
     from landscape.execution import Progress
     from landscape.execution.preparation import Settings
     from landscape.inputs import Inputs
@@ -157,85 +154,6 @@ def compute(
         return compute_surface(inputs, grid, settings, _teller(progress))
 
 
-def _inputs(
-    model: Any,
-    data: Any,
-    ckpt: str | Path | None,
-    splits: Sequence[str],
-    settings: Settings,
-    bn_data: Any,
-    trust: bool,
-    key: str | None = None,
-) -> Inputs:
-    """Model and data, from a checkpoint or from the caller's objects."""
-    if ckpt is None and (model is None or isinstance(model, str)):
-        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
-    if ckpt is None and data is None:
-        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
-    from landscape.inputs import from_checkpoint, from_objects
-
-    wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
-    calibration = {"bn_data": bn_data, "bn_samples": wanted}
-    if ckpt is None:
-        return from_objects(model, data, splits, settings.samples, **calibration)
-    return from_checkpoint(
-        ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
-    )
-
-
-def _teller(progress: bool | Progress) -> Progress:
-    from landscape.execution import Silent, progress_on
-
-    if isinstance(progress, bool):
-        return progress_on(sys.stderr) if progress else Silent()
-    return progress
-
-
-def load(path: str | Path) -> Surface:
-    """Read a surface from its file; that of a run still going on, too.
-
-    Args:
-        path: The HDF5 file.
-
-    Returns:
-        The surface.
-    """
-    return load_file(path)
-
-
-def newest(folder: str | Path = ".") -> Path:
-    """Find the newest surface file of a folder.
-
-    Args:
-        folder: Where to look.
-
-    Returns:
-        Its path.
-
-    Raises:
-        LandscapeError: If there is none.
-    """
-    files = sorted(Path(folder).glob("*.h5"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files:
-        if is_surface(path):
-            return path
-    raise LandscapeError("there is no surface in this folder: make one with landscape compute --ckpt model.pt")
-
-
-def check(surface: Surface | str | Path) -> list[Finding]:
-    """Judge a surface: is the centre a minimum, does the range suit, is the noise below the contour step?
-
-    Args:
-        surface: The surface, or its file.
-
-    Returns:
-        The findings, at least one.
-    """
-    from landscape.analysis.checks import check as judge
-
-    return judge(surface if isinstance(surface, Surface) else load(surface))
-
-
 def check_rescaling(
     factor: float,
     model: Any = None,
@@ -292,152 +210,38 @@ def check_rescaling(
         return rescaling(inputs, grid, settings, factor, _teller(progress))
 
 
-def natural_kind(*surfaces: Surface) -> str:
-    """The kind of figure that suits the number of directions: `"1d"` as soon as one surface has a single one."""
-    return "1d" if any(len(one.grid.axes) == 1 for one in surfaces) else "2d"
+def _inputs(
+    model: Any,
+    data: Any,
+    ckpt: str | Path | None,
+    splits: Sequence[str],
+    settings: Settings,
+    bn_data: Any,
+    trust: bool,
+    key: str | None = None,
+) -> Inputs:
+    """Model and data, from a checkpoint or from the caller's objects."""
+    if ckpt is None and (model is None or isinstance(model, str)):
+        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
+    if ckpt is None and data is None:
+        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
+    from landscape.inputs import from_checkpoint, from_objects
+
+    wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
+    calibration = {"bn_data": bn_data, "bn_samples": wanted}
+    if ckpt is None:
+        return from_objects(model, data, splits, settings.samples, **calibration)
+    return from_checkpoint(
+        ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
+    )
 
 
-def plot(
-    surface: Surface | str | Path | Sequence[Surface],
-    kind: str | None = None,
-    *,
-    out: str | Path | None = None,
-    quantity: str = "loss",
-    log: bool | None = None,
-    clip: float | None = None,
-    levels: int | Sequence[float] | None = None,
-    bn: str | Sequence[str] | None = None,
-    repeat: int | None = None,
-) -> Any:
-    """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
+def _teller(progress: bool | Progress) -> Progress:
+    from landscape.execution import Silent, progress_on
 
-    Args:
-        surface: The surface, its file, or several surfaces.
-        kind: `"1d"`, `"2d"`, `"3d"`, `"comparison"` (a row for each network and policy), `"grid"` (a row for each
-            network, a column for each policy) or `"difference"` (the second of two minus the first); None for what
-            suits the number of directions.
-        out: A .png, .pdf, .svg or .html file to write.
-        quantity: `"loss"`, `"accuracy"`, any `"split/name"` of the file, or `"drift"` of BatchNorm's statistics.
-        log: Whether the scale is logarithmic; None to choose by the values. That of a difference is linear.
-        clip: The largest value that is drawn.
-        levels: How many contour levels, or which.
-        bn: Policy for BatchNorm's statistics, or several, of those that are there; None for all.
-        repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
-
-    Returns:
-        The path where `out` is given, else a matplotlib figure.
-
-    Raises:
-        LandscapeError: If the kind, quantity or file type is unknown, or there is no such policy or repeat.
-    """
-    from landscape.analysis.geometry import measured_part
-    from landscape.rendering import FIGURES, check_path, save
-    from landscape.rendering.matplotlib import render
-    from landscape.rendering.selection import selected
-
-    if out is not None:
-        check_path(out)
-    surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
-    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
-    kind = kind or natural_kind(*loaded)
-    if kind not in FIGURES.names():
-        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, FIGURES.names())}")
-    lines = "1d" in {kind, natural_kind(*loaded)}
-    shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
-    if kind == "difference" and len(shown) != 2:
-        raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
-    if kind == "difference":
-        scene = FIGURES.get(kind)(*shown, quantity=quantity, clip=clip, levels=levels)
-    else:
-        scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels)
-    if out is None:
-        return render(scene)
-    save(scene, out)
-    return Path(out)
-
-
-def compare(
-    *groups: Surface | str | Path | Sequence[Surface | str | Path],
-    names: Sequence[str] | None = None,
-    split: str | None = None,
-    policies: Sequence[str] = (),
-    **settings: Any,
-) -> Comparison:
-    """Compare trained networks on one range: numbers with intervals, and what they are intervals over.
-
-    Args:
-        groups: For each kind of network its surface or file, or several, one per training seed. The others are
-            compared with the first; the policies of a file are compared with its first.
-        names: What the groups are called; None for the names of their files.
-        split: The split whose losses are measured; None for the first that all have.
-        policies: Only these policies for BatchNorm's statistics; all where none are given.
-        settings: `thresholds` (of the widths), `radii` (of the mean rises), `neighbourhood` (radius of the paraboloid),
-            `persistence` (depth of a basin that counts).
-
-    Returns:
-        The comparison: `print` shows its table, `save` writes it, `plot` draws it.
-
-    Raises:
-        LandscapeError: If there is nothing to compare, or the examples or the losses differ.
-
-    Example:
-        >>> import landscape, torch
-        >>> data = (torch.eye(4), torch.arange(4) % 2)
-        >>> options = {"data": data, "y": None, "x": (-1, 1, 5), "repeats": 4, "progress": False}
-        >>> one, two = (landscape.compute(torch.nn.Linear(4, 2), **options) for _ in range(2))
-        >>> landscape.compare(one, one).effect("mean_rise_1", 1).estimate
-        1.0
-    """
-    from landscape.analysis.comparison import compared
-
-    listed = [[group] if isinstance(group, Surface | str | Path) else list(group) for group in groups]
-    loaded = [[one if isinstance(one, Surface) else load(one) for one in group] for group in listed]
-    return compared(loaded, names, split, policies, **settings)
-
-
-def draw_comparison(
-    comparison: Comparison,
-    out: str | Path | None = None,
-    *,
-    quantity: str = "loss",
-    log: bool | None = None,
-    clip: float | None = None,
-    levels: int | Sequence[float] | None = None,
-) -> Any:
-    """Draw what is compared: a row for each network and policy, on one range, one colour scale and one level set.
-
-    Args:
-        comparison: The comparison.
-        out: A .png, .pdf, .svg or .html file to write; profiles of planes, and the map of the difference between
-            two on one grid, go beside it under names that end in `_1d` and `_difference`.
-        quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the files.
-        log: Whether the scale is logarithmic; None to choose by the values.
-        clip: The largest value that is drawn.
-        levels: How many contour levels, or which.
-
-    Returns:
-        The paths that were written where `out` is given, else a matplotlib figure.
-    """
-    from landscape.analysis.geometry import stacked
-    from landscape.rendering import FIGURES, check_path, save
-    from landscape.rendering.matplotlib import render
-
-    if out is not None:
-        check_path(out)
-    quantity = quantity if "/" in quantity else f"{comparison.split}/{quantity}"
-    surfaces = [stacked(network) for contender in comparison.contenders for network in contender.surfaces]
-    names = [contender.name for contender in comparison.contenders for _ in contender.surfaces]
-    scale = {"log": log, "clip": clip, "levels": levels}
-    main = FIGURES.get("comparison")(surfaces, quantity=quantity, names=names, **scale)
-    if out is None:
-        return render(main)
-    scenes = {"": main}
-    if len(surfaces[0].grid.axes) > 1:
-        scenes["_1d"] = FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
-        if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
-            scenes["_difference"] = FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
-    path = Path(out)
-    return [save(scene, path.with_name(f"{path.stem}{ending}{path.suffix}")) for ending, scene in scenes.items()]
+    if isinstance(progress, bool):
+        return progress_on(sys.stderr) if progress else Silent()
+    return progress
 
 
 def _splits(split: str | Sequence[str]) -> tuple[str, ...]:
