@@ -2,6 +2,17 @@
 
 from landscape.directions.gaussian import Gaussian
 from landscape.directions.imported import read_directions
+from landscape.directions.interpolation import Interpolation, default_policy, difference, network_of, staying_buffers
 from landscape.directions.normalize import NORMALIZERS, normalized
 
-__all__ = ["NORMALIZERS", "Gaussian", "normalized", "read_directions"]
+__all__ = [
+    "NORMALIZERS",
+    "Gaussian",
+    "Interpolation",
+    "default_policy",
+    "difference",
+    "network_of",
+    "normalized",
+    "read_directions",
+    "staying_buffers",
+]

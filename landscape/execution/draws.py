@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from landscape.execution.preparation import Settings, directions_of
+from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace, Subspace
 from landscape.types import DirectionRecord, Grid
 
@@ -13,16 +14,18 @@ class Draws:
     """All draws of the directions; tensors are kept for one repeat only, and drawn again when another is asked for.
 
     Args:
+        inputs: The network as it was given.
         space: The parameters that they move; they must be at their trained values whenever a repeat is asked for.
-        model: The network.
+        model: The network as it is evaluated.
         grid: How many directions a repeat has.
         settings: Where they come from.
     """
 
-    def __init__(self, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> None:
-        self._space, self._model, self._grid, self._settings = space, model, grid, settings
+    def __init__(self, inputs: Inputs, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> None:
+        self._inputs, self._space, self._model, self._grid, self._settings = inputs, space, model, grid, settings
         self._held = -1
         self._subspace: Subspace | None = None
+        self.notes: list[str] = []
         self.cosines: list[float] = []
         self.gram: list[list[float]] = []
         self.moved: set[str] = set()
@@ -50,6 +53,8 @@ class Draws:
 
     def _hold(self, repeat: int) -> None:
         if repeat != self._held:
-            self._directions = directions_of(self._space, self._model, self._grid, self._settings, repeat)
+            self._directions, self.notes = directions_of(
+                self._inputs, self._space, self._model, self._grid, self._settings, repeat
+            )
             self._subspace = None
             self._held = repeat

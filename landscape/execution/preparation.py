@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.directions import Gaussian, read_directions
+from landscape.directions import (
+    Gaussian,
+    Interpolation,
+    difference,
+    network_of,
+    read_directions,
+    staying_buffers,
+)
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
 from landscape.inputs import Inputs
@@ -48,6 +55,12 @@ class Settings:
     save_directions: bool = False
     command: str = ""
 
+    @property
+    def direction_file(self) -> Path | None:
+        """The file that the directions are read from; None if they are drawn, or lead to other checkpoints."""
+        drawn = self.directions == "random" or Interpolation.parse(self.directions) is not None
+        return None if drawn else Path(self.directions)
+
 
 def dtype_of(model: nn.Module) -> torch.dtype:
     """The dtype of the model's first floating-point parameter."""
@@ -71,51 +84,104 @@ def placed(
     Raises:
         LandscapeError: If there is nothing to fold.
     """
-    working = effective(model) if parametrization == "effective" else model
-    working, notes = folded(working) if fold else (working, [])
+    working, notes = rewritten(model, parametrization, fold)
     parameter = next(model.parameters(), None)
     if working is model and parameter is not None and parameter.device != device:
         working = copied(model)
     return (working.to(device) if working is not model else model), notes
 
 
+def rewritten(model: nn.Module, parametrization: str, fold: bool) -> tuple[nn.Module, list[str]]:
+    """The network whose parameters are perturbed, and what was folded; the model itself if nothing has to change."""
+    working = effective(model) if parametrization == "effective" else model
+    return folded(working) if fold else (working, [])
+
+
 def directions_of(
-    space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings, repeat: int = 0
-) -> tuple[Direction, ...]:
-    """Draw the directions, or read them from their file.
+    inputs: Inputs, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings, repeat: int = 0
+) -> tuple[tuple[Direction, ...], list[str]]:
+    """Draw the directions, read them from their file, or take them from other checkpoints.
 
     Args:
+        inputs: The network as it was given, for the weights of other checkpoints.
         space: The parameters that they move.
-        model: The network, for the order of its state dict.
+        model: The network as it is evaluated, for the order of its state dict and its buffers.
         grid: How many are needed.
         settings: Where they come from.
         repeat: Which of the independent draws.
 
     Returns:
-        One direction per axis.
+        One direction per axis; and what was assumed of other checkpoints, a sentence each.
 
     Raises:
-        LandscapeError: If the file has too few, or they do not fit the model.
+        LandscapeError: If there are too few or too many for the grid, they do not fit the model, or options for
+            random directions come with directions that are fixed.
     """
     number = len(grid.axes)
+    if settings.directions == "random":
+        draws = (Gaussian(settings.seed, axis, repeat, settings.normalize) for axis in range(number))
+        return tuple(draw(space) for draw in draws), []
+    interpolation = Interpolation.parse(settings.directions)
+    _refuse_ignored(settings, "of a file" if interpolation is None else "to other checkpoints")
+    if interpolation is not None:
+        return _to_checkpoints(interpolation, inputs, space, model, grid, settings)
+    found = read_directions(settings.directions, space, model.state_dict())
+    if len(found) < number:
+        raise LandscapeError(f"{settings.directions} holds {len(found)} direction: draw a line with --y none")
+    return found[:number], []
+
+
+def _refuse_ignored(settings: Settings, which: str) -> None:
+    """Options for random directions have no effect on those that are fixed."""
     ignored = [
         f"--{name} {getattr(settings, name)}"
         for name in ("normalize", "perturb", "seed")
         if getattr(settings, name) != getattr(Settings, name)
     ]
-    if settings.directions != "random" and ignored:
-        raise LandscapeError(f"the directions of a file are taken as they are: leave out {' and '.join(ignored)}")
-    if settings.directions == "random":
-        draws = (Gaussian(settings.seed, axis, repeat, settings.normalize) for axis in range(number))
-        return tuple(draw(space) for draw in draws)
+    if ignored:
+        raise LandscapeError(f"the directions {which} are taken as they are: leave out {' and '.join(ignored)}")
     if settings.repeats > 1:
         raise LandscapeError(
-            f"--repeats {settings.repeats} draws random directions anew, and those of a file are fixed: leave it out"
+            f"--repeats {settings.repeats} draws random directions anew, and those {which} are fixed: leave it out"
         )
-    found = read_directions(settings.directions, space, model.state_dict())
-    if len(found) < number:
-        raise LandscapeError(f"{settings.directions} holds {len(found)} direction: draw a line with --y none")
-    return found[:number]
+
+
+def _to_checkpoints(
+    interpolation: Interpolation,
+    inputs: Inputs,
+    space: ParameterSpace,
+    model: nn.Module,
+    grid: Grid,
+    settings: Settings,
+) -> tuple[tuple[Direction, ...], list[str]]:
+    """The difference to each checkpoint, rewritten as the network itself was."""
+    _check_axes(interpolation, grid)
+    found, notes = [], []
+    for path in interpolation.files:
+        other, said = network_of(path, inputs.model, inputs.weights)
+        other, folds = rewritten(other, settings.parametrization, settings.fold_bn)
+        found.append(difference(space, other, path))
+        notes += [*said, *(f"{path.name}: {fold}" for fold in folds), *staying_buffers(model, other, path)]
+    if len({direction.digest() for direction in found}) < len(found):
+        first, second = interpolation.files
+        raise LandscapeError(
+            f"{first} and {second} hold the same parameters, and one direction spans no plane: draw the line "
+            f"to({first}) with --y none"
+        )
+    return tuple(found), notes
+
+
+def _check_axes(interpolation: Interpolation, grid: Grid) -> None:
+    if len(grid.axes) > len(interpolation.files):
+        raise LandscapeError(
+            f"{interpolation.spec} spans a line: leave out the second axis with --y none, or name two checkpoints, "
+            f"plane({interpolation.files[0].name}, c.pt)"
+        )
+    if len(grid.axes) < len(interpolation.files):
+        raise LandscapeError(
+            f"{interpolation.spec} spans a plane: give the second axis, for example --y -0.5:1.5:51, or name one "
+            f"checkpoint, to({interpolation.files[0].name})"
+        )
 
 
 def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: Settings) -> Job:
@@ -131,7 +197,6 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
     Returns:
         The job.
     """
-    imported = settings.directions != "random"
     policies = Job.policies_of(settings.bn_stats)
     calibration = inputs.calibration if "recalibrate" in policies else None
     axes = [str(axis) for axis in grid.axes]
@@ -146,13 +211,10 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         samples=settings.samples,
         loss=task.quantities[0].spec,
         metrics=tuple(quantity.spec for quantity in task.quantities[1:]),
-        directions=Path(settings.directions).name,
-        directions_sha256=hashlib.sha256(Path(settings.directions).read_bytes()).hexdigest() if imported else "",
-        normalize="imported" if imported else settings.normalize,
-        perturb="imported" if imported else settings.perturb,
+        **_origin(settings),
         parametrization=settings.parametrization,
         roles=settings.roles,
-        seed=0 if imported else settings.seed,
+        seed=settings.seed,
         x=axes[0],
         y=axes[1] if len(axes) > 1 else "none",
         bn_stats=settings.bn_stats,
@@ -165,3 +227,14 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         repeats=settings.repeats,
         precision=PRECISIONS.get(dtype_of(model), settings.precision),
     )
+
+
+def _origin(settings: Settings) -> dict[str, str]:
+    """Where the directions come from and what they move; those to other checkpoints move all, unnormalised."""
+    if interpolation := Interpolation.parse(settings.directions):
+        name, sha256 = interpolation.spec, interpolation.digest()
+        return {"directions": name, "directions_sha256": sha256, "normalize": "none", "perturb": "all"}
+    if file := settings.direction_file:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        return {"directions": file.name, "directions_sha256": sha256, "normalize": "imported", "perturb": "imported"}
+    return {"directions": settings.directions, "normalize": settings.normalize, "perturb": settings.perturb}

@@ -69,11 +69,11 @@ def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress
     with failures_of_the_device(device):
         model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)
-    draws = Draws(space, model, grid, settings)
+    draws = Draws(inputs, space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
     previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
-    inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes))
+    inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes, *draws.notes))
     session = _Session(inputs, grid, settings, progress, job, previous, device)
     with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
         return session.run(model, space, draws, task)
@@ -256,7 +256,9 @@ class _Session:
         if out is None or (self._settings.directions == "random" and not self._settings.save_directions):
             return
         path = directions_path(out)
-        if path.resolve() != Path(self._settings.directions).resolve() and not (self._previous and path.exists()):
+        file = self._settings.direction_file
+        given = file is not None and file.resolve() == path.resolve()
+        if not given and not (self._previous and path.exists()):
             directions = [one for repeat in range(self._job.repeats) for one in draws.directions(repeat)]
             names = direction_names(len(self._grid.axes), self._job.repeats)
             tensors = {

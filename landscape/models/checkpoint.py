@@ -234,7 +234,11 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> list[str]:
     own = model.state_dict()
     prefix = shared_prefix(own)
     state = {prefix + name: tensor for name, tensor in checkpoint.state.items()}
-    _check_fit(type(model).__name__, shapes_of(own), checkpoint, prefix)
+    if faults := misfit(model, checkpoint):
+        raise LandscapeError(
+            f"the weights of {checkpoint.name} do not fit the model {type(model).__name__} ({faults})"
+            f"{_advice(checkpoint)}"
+        )
     _check_finite(checkpoint)
     model.load_state_dict({name: state.get(name, tensor) for name, tensor in own.items()})
     converted = {
@@ -247,7 +251,18 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> list[str]:
     return [*sorted(converted), *([f"the file has no {COUNTER}, on which no output depends"] if absent else [])]
 
 
-def _check_fit(model: str, own: Mapping[str, tuple[int, ...]], checkpoint: Checkpoint, prefix: str) -> None:
+def misfit(model: nn.Module, checkpoint: Checkpoint) -> str:
+    """Say what keeps the weights of a checkpoint from fitting a model.
+
+    Args:
+        model: The network.
+        checkpoint: Where the weights come from.
+
+    Returns:
+        Which tensors are missing, left over or of another shape; empty if they fit.
+    """
+    own = shapes_of(model.state_dict())
+    prefix = shared_prefix(model.state_dict())
     theirs = {prefix + name: shape for name, shape in shapes_of(checkpoint.state).items()}
     faults = {
         "missing in the file": [name for name in own if name not in theirs],
@@ -256,11 +271,7 @@ def _check_fit(model: str, own: Mapping[str, tuple[int, ...]], checkpoint: Check
             f"{name} {theirs[name]} for {own[name]}" for name in own if theirs.get(name, own[name]) != own[name]
         ],
     }
-    text = "; ".join(f"{kind}: {listed(names)}" for kind, names in faults.items() if names)
-    if text:
-        raise LandscapeError(
-            f"the weights of {checkpoint.name} do not fit the model {model} ({text}){_advice(checkpoint)}"
-        )
+    return "; ".join(f"{kind}: {listed(names)}" for kind, names in faults.items() if names)
 
 
 def _advice(checkpoint: Checkpoint) -> str:
