@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from surfaces import broken, rugged, stacked, surface, valley
 
 from landscape.api import plot
+from landscape.commands.main import main
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption, statistics_phrase
 from landscape.rendering.comparison import comparison, comparison_grid
@@ -20,6 +21,7 @@ from landscape.rendering.profiles import profile
 from landscape.rendering.quantities import full_name, measured
 from landscape.rendering.scene import Band, Contour, Hatch, Heat, Line, Mesh, Note, Points, RowLabel
 from landscape.rendering.selection import selected
+from landscape.storage import save
 from landscape.types import POLICIES, Axis
 
 LINE = surface(np.linspace(-1, 1, 9) ** 2 + 0.5, accuracy=np.linspace(0.1, 0.9, 9))
@@ -473,6 +475,22 @@ def test_the_first_picture_of_an_unfinished_run_of_repeats(kind):
     words = " ".join(text.get_text() for text in figure.texts)
     assert "unfinished run: the 25 points of a coarser grid out of 81" in words
     assert "repeat 0 of 3; 0 of 3 repeats complete" in words
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bn", "batch", "--repeat", "1"], ["repeat 1 of 2", "BatchNorm statistics of each batch of 128"]),
+        (["--metric", "drift"], ["nats per channel", "recalibrated on 1,000 training images"]),
+    ],
+)
+def test_the_command_takes_policy_and_repeat(words, said, tmp_path, capsys):
+    path, figure = tmp_path / "s.h5", tmp_path / "s.svg"
+    save(stacked(valley(), repeats=2, policies=True, drift=True), path)
+    with pytest.raises(SystemExit) as stop:
+        main(["plot", str(path), *words, "-o", str(figure)])
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"{figure}\n")
+    assert all(phrase in figure.read_text() for phrase in said)
 
 
 def test_stars_of_a_comparison_stand_at_the_trained_weights():

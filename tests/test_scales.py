@@ -198,3 +198,9 @@ def test_a_scale_of_differences_ends_where_it_is_told():
         centred_scale(np.ones(3), clip=-1)
     with pytest.raises(LandscapeError, match="the number of levels must be between 2 and 100, not 0"):
         centred_scale(np.ones(3), levels=0)
+
+
+def test_differences_keep_their_heights_beyond_both_ends():
+    scale = centred_scale(np.array([-3.0, 3.0]), clip=1.0)
+    assert scale.heights([-3, -1, 0, 3]).tolist() == [-3, -1, 0, 3]
+    assert scale.position([-3, -1, 0, 3]).tolist() == [0, 0, 0.5, 1]

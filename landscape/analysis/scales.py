@@ -62,11 +62,12 @@ class Scale:
             values: An array of values, any shape.
 
         Returns:
-            Heights, float64 of the same shape; values below the lower end count as the lower end, and what
-            is not finite becomes NaN.
+            Heights, float64 of the same shape; values below the lower end count as the lower end unless the
+            scale is diverging, and what is not finite becomes NaN.
         """
         array = np.asarray(values, dtype=np.float64)
-        raised = np.maximum(np.where(np.isfinite(array), array, np.nan), self.lower)
+        finite = np.where(np.isfinite(array), array, np.nan)
+        raised = finite if self.diverging else np.maximum(finite, self.lower)
         return np.asarray(np.log10(raised) if self.log else raised, dtype=np.float64)
 
     def transform(self, values: Any) -> FloatArray:
@@ -78,7 +79,8 @@ class Scale:
         Returns:
             Heights on the scale, float64 of the same shape; NaN where a value is not finite.
         """
-        return np.minimum(self.heights(values), np.log10(self.upper) if self.log else self.upper)
+        ends = np.log10([self.lower, self.upper]) if self.log else (self.lower, self.upper)
+        return np.asarray(np.clip(self.heights(values), *ends), dtype=np.float64)
 
     def position(self, values: Any) -> FloatArray:
         """Where values lie between the scale's ends: 0 at `lower`, 1 at `upper`.

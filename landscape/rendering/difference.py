@@ -16,6 +16,7 @@ from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Mark, Sce
 from landscape.types import FloatArray, Surface
 
 WIDTH = 4.4
+LONGEST = 28  # letters of a name of which two stand above the figure
 
 
 def difference(
@@ -65,7 +66,7 @@ def difference(
     ]
     return Scene(
         panels=(panel("2d", pair, 0, marks, scale),),
-        title=plain(f"{own[1].title} \N{MINUS SIGN} {own[0].title}"),
+        title=" \N{MINUS SIGN} ".join(plain(one.title, LONGEST) for one in (own[1], own[0])),
         caption=_caption(pair, first, values, scale, own),
         size=(WIDTH, WIDTH * proportion(pair)),
         bar=_bar(first, values, scale),
