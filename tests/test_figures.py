@@ -172,6 +172,7 @@ def test_labels_of_quantities(quantity, label):
         ({}, "α  (filter-normalised direction 1)"),
         ({"normalize": "none"}, "α  (random direction 1)"),
         ({"directions": "to.h5"}, "α  (imported direction 1)"),
+        ({"directions": "plane(b.pt, c.pt)"}, "α  (direction 1 of plane(b.pt, c.pt))"),
     ],
 )
 def test_labels_of_axes_say_their_unit(settings, label):

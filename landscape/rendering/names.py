@@ -198,6 +198,8 @@ def axis_label(surface: Surface, axis: int, short: bool = False) -> str:
     what = f"direction {axis + 1}"
     if short:
         pass
+    elif job.directions.endswith(")"):  # to(b.pt), plane(b.pt, c.pt)
+        what = f"{what} of {plain(job.directions, LONGEST)}"
     elif job.directions != "random":
         what = f"imported {what}"
     elif job.normalize == "none":
