@@ -314,15 +314,20 @@ def test_the_same_weights_are_taken_from_every_file(nets, small_data):
     assert surface["loss"][3] == pytest.approx(loss_of(mixed([a, b], 1), small_data), **EXACT)
 
 
-def test_other_weights_than_the_first_checkpoints_are_noted(nets, small_data):
+@pytest.mark.parametrize(("key", "place"), [("net", "those under 'net'"), ("", "the only ones")])
+def test_other_weights_than_the_first_checkpoints_are_noted(nets, small_data, key, place):
     a, b, _ = nets
-    torch.save({"model": b.state_dict(), "ema": a.state_dict()}, "a.pt")
-    torch.save({"net": b.half().state_dict()}, "b.pt")
-    notes = landscape.compute(
-        a, {"test": small_data}, ckpt="a.pt", weights="ema", directions="to(b.pt)", progress=False, **LINE
-    ).provenance["notes"]
-    assert "b.pt: there are no weights under 'ema'; those under 'net' were taken" in notes
-    assert "b.pt: float16 weights converted to float32" in notes
+    torch.save({"model": a.state_dict(), "ema": a.state_dict()}, "a.pt")
+    torch.save({key: b.half().state_dict()} if key else b.half().state_dict(), "b.pt")
+
+    def notes(weights):
+        options = {"ckpt": "a.pt", "weights": weights, "directions": "to(b.pt)", "progress": False, **LINE}
+        return landscape.compute(a, {"test": small_data}, **options).provenance["notes"]
+
+    said = f"b.pt: the file holds no averaged weights under 'ema': {place} were taken"
+    assert said in notes("ema")
+    assert said not in notes("model")
+    assert "b.pt: float16 weights converted to float32" in notes("model")
 
 
 def refusal(net, data, directions, **options) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from landscape.errors import LandscapeError, listed
-from landscape.models.checkpoint import Checkpoint, load_weights, misfit, read_checkpoint
+from landscape.models.checkpoint import Checkpoint, averaged, load_weights, misfit, read_checkpoint
 from landscape.models.shapes import COUNTER
 from landscape.parameters import Direction, ParameterSpace, copied
 
@@ -128,7 +128,9 @@ def _checkpoint(path: Path, key: str) -> tuple[Checkpoint, list[str]]:
         if not key:
             raise LandscapeError(str(error).replace(ADD_TRUST, "")) from error
     checkpoint, _ = _checkpoint(path, "")
-    return checkpoint, [f"there are no weights under {key!r}; those under {checkpoint.key!r} were taken"]
+    place = f"those under {checkpoint.key!r}" if checkpoint.key else "the only ones"
+    raw = averaged(key) and not averaged(checkpoint.key)
+    return checkpoint, [f"the file holds no averaged weights under {key!r}: {place} were taken"] if raw else []
 
 
 def difference(space: ParameterSpace, other: nn.Module, path: Path) -> Direction:

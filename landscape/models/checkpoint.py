@@ -131,7 +131,7 @@ def _choose(
             known = [place or "'' (the whole file)" for place in found]
             raise LandscapeError(f"{path} has no weights under {key!r}; {nearest(key, known)}")
         return key, found[key]
-    raw = [place for place in found if not _averaged(place)] or list(found)
+    raw = [place for place in found if not averaged(place)] or list(found)
     ranks = {place: _rank(place) for place in raw}
     likely = [place for place in raw if ranks[place] == min(ranks.values())]
     if len(likely) > 1:
@@ -139,18 +139,19 @@ def _choose(
             f"{path} holds several sets of weights: choose one with --weights KEY, where KEY is {listed(likely)}"
         )
     place = likely[0]
-    if _averaged(place):
+    if averaged(place):
         notes.append(f"these are the averaged weights under {place!r}; the file holds no others")
     for other in found:
         if other != place:
-            kind = "averaged weights" if _averaged(other) else "weights"
+            kind = "averaged weights" if averaged(other) else "weights"
             notes.append(
                 f"the weights under {place!r} were taken; choose the {kind} under {other!r} with --weights {other}"
             )
     return place, found[place]
 
 
-def _averaged(place: str) -> bool:
+def averaged(place: str) -> bool:
+    """Whether the name of a place in a file says that the weights there are averages over training."""
     return bool(AVERAGED & set(re.split(r"[^a-z]+", place.lower())))
 
 
