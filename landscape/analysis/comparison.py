@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,6 +104,16 @@ class Comparison:
     effects: tuple[Effect, ...]
     findings: tuple[Finding, ...]
     split: str
+
+    def distinct(self) -> Iterator[Contender]:
+        """The contenders, those whose networks keep no statistics under one policy alone: they have but one surface."""
+        shown = set()
+        for contender in self.contenders:
+            kept = [draws[0].provenance.get("statistics_layers") for draws in contender.surfaces]
+            if contender.group in shown and not any(kept) and None not in kept:
+                continue
+            shown.add(contender.group)
+            yield contender
 
     def effect(self, measure: str, contender: int) -> Effect | None:
         """How a contender differs in a number, or None for one that is a reference itself."""

@@ -39,7 +39,7 @@ def compute(
     perturb: str = "weights",
     parametrization: str = "effective",
     role: Sequence[str] = (),
-    bn_stats: str = "frozen",
+    bn_stats: str | None = None,
     bn_data: Any = None,
     bn_samples: str | int = 1000,
     bn_batch_size: int = 128,
@@ -72,7 +72,8 @@ def compute(
         x: Coordinates along the first direction, in multiples of it: `"-1:1:51"` or `(-1, 1, 51)`.
         y: The same along the second; None or `"none"` for a line.
         seed: Seed of the random directions.
-        directions: `"random"`, or a direction file, ours or the 2018 tool's.
+        directions: `"random"`, a direction file, ours or the 2018 tool's, or other checkpoints: `"to(b.pt)"` for the
+            line to one, `"plane(b.pt, c.pt)"` for the plane through two.
         save_directions: Whether to keep the directions' tensors in `<out>.directions.h5`.
         normalize: `"filter"` (Li et al. 2018), `"layer"`, `"weight"`, `"dfilter"`, `"dlayer"` or `"none"`.
         perturb: `"weights"`, `"weights+bias"` or `"all"`; what is not perturbed stays fixed.
@@ -80,7 +81,8 @@ def compute(
         role: Overrides `"PATTERN=ROLE:AXIS"` of a parameter's role and filter axis.
         bn_stats: Policy for BatchNorm's running statistics at the points: `"frozen"`, those of the checkpoint;
             `"batch"`, those of each batch that is evaluated; `"recalibrate"`, estimated anew over calibration images;
-            or `"all"` three on the same directions.
+            or `"all"` three on the same directions. None for `"frozen"`, and for `"recalibrate"` where the directions
+            lead to other checkpoints: between two networks the statistics of neither fit.
         bn_data: The calibration data, as `data`; a spec of images may say `augment='crop4-flip'`. None for the
             training split of `data`.
         bn_samples: Which of them, as `samples`.
@@ -114,11 +116,14 @@ def compute(
         True
     """
     grid = _grid(x, y)
+    from landscape.directions import default_policy
+
+    bn_stats = bn_stats or default_policy(str(directions))
     _check_choices(normalize, bn_stats, precision, parametrization)
     _check_numbers(seed, batch_size)
     _check_counts(repeats, bn_batch_size)
     if fold_bn:
-        _check_folding(normalize, perturb, bn_stats)
+        _check_folding(normalize, perturb, bn_stats, str(directions))
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
     from landscape.execution.session import compute_surface
@@ -278,14 +283,14 @@ def _check_counts(repeats: Any, bn_batch_size: Any) -> None:
         raise LandscapeError(f"--bn-batch-size needs two examples or more to have a variance, not {bn_batch_size!r}")
 
 
-def _check_folding(normalize: str, perturb: str, bn_stats: str) -> None:
+def _check_folding(normalize: str, perturb: str, bn_stats: str, directions: str) -> None:
     """Folding is offered where it makes a difference only."""
     if bn_stats != "frozen":
         raise LandscapeError(
             f"--fold-bn folds the checkpoint's own statistics into the weights, and --bn-stats {bn_stats} needs them "
             "apart: leave one of the two out"
         )
-    if normalize == "filter" and perturb == "weights":
+    if directions == "random" and normalize == "filter" and perturb == "weights":
         raise LandscapeError(
             "--fold-bn changes nothing where filter-normalised weights alone are perturbed under frozen statistics: "
             "leave it out, or use another --normalize or --perturb weights+bias"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from landscape.api.reading import load
 from landscape.errors import LandscapeError, nearest
 from landscape.types import Surface
+from landscape.types.surface import STATISTICS
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
@@ -125,8 +126,11 @@ def draw_comparison(
     log: bool | None = None,
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
+    layout: str = "rows",
 ) -> Any:
-    """Draw what is compared: a row for each network and policy, on one range, one colour scale and one level set.
+    """Draw what is compared on one range, one colour scale and one level set.
+
+    A network that keeps no statistics is drawn once, being the same under every policy.
 
     Args:
         comparison: The comparison.
@@ -136,9 +140,14 @@ def draw_comparison(
         log: Whether the scale is logarithmic; None to choose by the values.
         clip: The largest value that is drawn.
         levels: How many contour levels, or which.
+        layout: `"rows"`, a row for each network and policy, from above and in space; `"grid"` or `"grid-3d"`, a row for
+            each network and a column for each policy.
 
     Returns:
         The paths that were written where `out` is given, else a matplotlib figure.
+
+    Raises:
+        LandscapeError: If the layout or the quantity is unknown, or there is nothing to draw.
     """
     from landscape.analysis.geometry import stacked
     from landscape.rendering import FIGURES, check_path, save
@@ -146,11 +155,19 @@ def draw_comparison(
 
     if out is not None:
         check_path(out)
-    quantity = quantity if "/" in quantity else f"{comparison.split}/{quantity}"
-    surfaces = [stacked(network) for contender in comparison.contenders for network in contender.surfaces]
-    names = [contender.name for contender in comparison.contenders for _ in contender.surfaces]
+    drift = quantity.removeprefix(STATISTICS).startswith("drift")
+    contenders = [one for one in comparison.distinct() if not drift or one.policy == "recalibrate"]
+    if not contenders:
+        raise LandscapeError("the drift of statistics is there where they are recalibrated: compute --bn-stats all")
+    surfaces = [stacked(network) for contender in contenders for network in contender.surfaces]
+    names = [contender.name for contender in contenders for _ in contender.surfaces]
+    quantity = quantity if "/" in quantity or drift else f"{comparison.split}/{quantity}"
     scale = {"log": log, "clip": clip, "levels": levels}
-    main = FIGURES.get("comparison")(surfaces, quantity=quantity, names=names, **scale)
+    kinds = {"rows": ("comparison", {}), "grid": ("grid", {"kind": "2d"}), "grid-3d": ("grid", {"kind": "3d"})}
+    if layout not in kinds:
+        raise LandscapeError(f"the layout is rows, grid or grid-3d, not {layout!r}")
+    kind, more = kinds[layout]
+    main = FIGURES.get(kind)(surfaces, quantity=quantity, names=names, **scale, **more)
     if out is None:
         return render(main)
     scenes = {"": main}

@@ -23,6 +23,14 @@ import click
 @click.option("--split", help="The split whose losses are measured; default: the first that all files have.")
 @click.option("--bn", "policies", multiple=True, help="Only these policies for BatchNorm's statistics; repeatable.")
 @click.option("--name", "names", multiple=True, help="What to call each group of files, in order; repeatable.")
+@click.option(
+    "--layout",
+    type=click.Choice(["rows", "grid", "grid-3d"]),
+    default="rows",
+    show_default=True,
+    help="Of planes: a row for each network and policy, from above and in space; or a row for each network and a "
+    "column for each policy.",
+)
 @click.option("--metric", "quantity", default="loss", show_default=True, help="What the figures show.")
 @click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
 @click.option("--clip", type=float, help="Draw values above this as this.")
@@ -36,6 +44,7 @@ def compare(
     policies: tuple[str, ...],
     names: tuple[str, ...],
     quantity: str,
+    layout: str,
     log: bool | None,
     clip: float | None,
     levels: str | None,
@@ -58,7 +67,7 @@ def compare(
     check_path(out)
     for table in tables:
         check_table_path(table)
-    scale = {"log": log, "clip": clip, "levels": chosen_levels(levels)}
+    scale = {"log": log, "clip": clip, "levels": chosen_levels(levels), "layout": layout}
     groups = [word.split(",") for word in files]
     comparison = landscape.compare(*groups, names=names or None, split=split, policies=policies)
     click.echo(str(comparison))

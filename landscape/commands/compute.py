@@ -64,8 +64,9 @@ import click
     "--directions",
     default="random",
     show_default=True,
-    metavar="random|FILE",
-    help="Random, or a direction file: ours or the 2018 tool's.",
+    metavar="SPEC",
+    help='random, a direction file (ours or the 2018 tool\'s), "to(b.pt)" for the line to another checkpoint, or '
+    '"plane(b.pt, c.pt)" for the plane through two.',
 )
 @click.option("--save-directions", is_flag=True, help="Keep the directions' tensors in <out>.directions.h5.")
 @click.option(
@@ -98,11 +99,10 @@ import click
 )
 @click.option(
     "--bn-stats",
-    default="frozen",
-    show_default=True,
     type=click.Choice(["frozen", "batch", "recalibrate", "all"]),
     help="BatchNorm's statistics at a point: frozen, those of the checkpoint; batch, those of each batch; recalibrate, "
-    "estimated anew over calibration images; or all three on the same directions.",
+    "estimated anew over calibration images; or all three on the same directions. Default: frozen, and recalibrate "
+    "for directions to other checkpoints.",
 )
 @click.option(
     "--bn-data",
