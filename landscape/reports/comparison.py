@@ -266,7 +266,7 @@ def _introduction(comparison: Comparison) -> list[str]:
     several = f"{draws} {shape}s" if draws > 1 else f"a {shape}"
     lines = [
         f"{first.job.loss} on {examples:,} {comparison.split} examples; {several} through the trained weights, "
-        f"{ranges}; directions {first.job.normalize}-normalised, of {first.job.perturb}"
+        f"{ranges}; {_directions(first)}"
     ]
     if max(networks) > 1:
         told = ", ".join(f"{count} of {c.title}" for count, c in zip(networks, comparison.contenders, strict=True))
@@ -286,6 +286,13 @@ def _introduction(comparison: Comparison) -> list[str]:
         "p values are those of single tests: with many numbers some are small by chance",
         NOT_OVER_SEEDS,
     ]
+
+
+def _directions(surface: Surface) -> str:
+    job = surface.job
+    if job.directions != "random":
+        return f"directions {job.directions}"
+    return f"random directions of {job.perturb}, {job.normalize}-normalised, seed {job.seed}"
 
 
 def _perturbed(comparison: Comparison) -> list[str]:
