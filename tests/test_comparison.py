@@ -278,7 +278,7 @@ def test_the_text_says_what_was_measured_on_how_much():
     comparison = compared([[line()], [line(3.0, name="b.h5")]], names=["one", "other"])
     words = " ".join(text(comparison).split())
     for expected in (
-        "cross-entropy on 200 test examples; 4 lines through the trained weights, x from -1 to 1",
+        "cross-entropy on 200 test examples; 4 lines through the trained weights, x from -1 to 1; random directions",
         "medians over 4 draws of the directions with 95 % bootstrap intervals; p of a two-sided sign-flip test on "
         "paired draws, of which the smallest possible is 0.12",
         "the unit of replication is directions of one training run: a claim about an architecture needs "

@@ -17,6 +17,7 @@ FIGURES = Registry(
         "comparison": "landscape.rendering.comparison:comparison",
         "grid": "landscape.rendering.comparison:comparison_grid",
         "difference": "landscape.rendering.difference:difference",
+        "numbers": "landscape.rendering.numbers:numbers",  # of a comparison, not of surfaces
     },
 )
 RENDERERS = Registry(

@@ -20,6 +20,7 @@ BAR_GAP, BAR_WIDTH, BAR_TEXT = 0.16, 0.14, 0.62
 LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
+CATEGORY_LINE, SLANT = 0.145, 35.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
     boxes: list[Box] = []
     level = bottom
     for row in reversed(rows):
-        level += BOTTOM if stacked else _below(row)
+        level += _below(row, labelled=bool(stacked))
         places = zip(lefts[: len(row)], widths, strict=False)
         boxes = [Box(left, level, across, height) for left, across in places] + boxes
         level += height + head(row, bool(stacked and scene.rows))
@@ -113,11 +114,34 @@ def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
     return Layout(total, full, tuple(boxes), bar, caption, bottom - 0.1, beside, legend, across)
 
 
-def _below(row: tuple[Panel, ...]) -> float:
+def _below(row: tuple[Panel, ...], labelled: bool) -> float:
     """The room below the boxes of a row, in inches."""
-    if not all(panel.inner_x for panel in row):
-        return BOTTOM
+    if labelled or not all(panel.inner_x for panel in row):
+        return max(BOTTOM, *(_below_categories(panel) for panel in row))
     return ROW_GAP_IN_SPACE if any(panel.kind == "3d" for panel in row) else ROW_GAP
+
+
+def _below_categories(panel: Panel) -> float:
+    """The room that the names of categories take, in inches."""
+    lines = [name.splitlines() for name in panel.categories]
+    high = 0.12 + CATEGORY_LINE * max(map(len, lines), default=0)
+    if not panel.slanted:
+        return high
+    across = max(written(line) for name in lines for line in name)
+    return high + across * math.sin(math.radians(SLANT))
+
+
+def written(words: str, size: float = style.TICK) -> float:
+    """About how long a line of text is, in inches.
+
+    Args:
+        words: The line.
+        size: Size of the letters in points.
+
+    Returns:
+        The length, on the long side.
+    """
+    return len(words) * 0.54 * size / 72
 
 
 def head(row: tuple[Panel, ...], named: bool = False) -> float:

@@ -30,8 +30,10 @@ from landscape.rendering.matplotlib_words import draw_colour_bar, line_style, wr
 from landscape.rendering.scene import (
     Band,
     Contour,
+    Dots,
     Hatch,
     Heat,
+    Interval,
     Line,
     Mark,
     Panel,
@@ -120,7 +122,7 @@ def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
     elif panel.scale is not None:
         _value_axis(axes, panel)
     if panel.kind == "1d":
-        axes.grid(color=style.FAINT, linewidth=0.5)
+        axes.grid(axis="y" if panel.categories else "both", color=style.FAINT, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
     for mark in panel.marks:
         _draw(axes, mark, panel, box)
@@ -157,6 +159,20 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
             axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
         case Hatch():
             _hatch(axes, mark, panel)
+        case Dots():
+            _dots(axes, mark)
+        case Interval():
+            colour = style.SERIES[mark.series % len(style.SERIES)]
+            axes.vlines(mark.x, mark.low, mark.high, colors=colour, linewidths=1.3, zorder=4)
+            axes.hlines(mark.middle, mark.x - mark.reach, mark.x + mark.reach, colors=colour, linewidths=2.4, zorder=4)
+
+
+def _dots(axes: Axes, mark: Dots) -> None:
+    """Dots, and triangles for what is only a lower bound."""
+    look: dict[str, Any] = {"s": 5, "alpha": 0.4, "zorder": 2.5} if mark.faint else {"s": 17, "alpha": 0.75, "zorder": 3}
+    colour = style.SERIES[mark.series % len(style.SERIES)]
+    for shape, chosen in (("o", ~mark.bounds), ("^", mark.bounds)):
+        axes.scatter(mark.x[chosen], mark.y[chosen], marker=shape, color=colour, linewidths=0, **look)
 
 
 def _heat(axes: Axes, mark: Heat) -> None:

@@ -11,7 +11,7 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # typ
 from landscape.analysis.scales import Scale, steps
 from landscape.rendering import style
 from landscape.rendering.isolines import isolines
-from landscape.rendering.layout import Box, Layout, ticks_in_space
+from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
 
@@ -100,7 +100,7 @@ def _surface(mark: Mesh) -> Poly3DCollection:
 
 
 def coordinate_ticks(axes: Any, panel: Panel, number: int = 5) -> None:
-    """Round ticks along the coordinates of a panel, of any kind.
+    """Round ticks along the coordinates of a panel, of any kind, or the names of its categories.
 
     Args:
         axes: The axes.
@@ -108,7 +108,11 @@ def coordinate_ticks(axes: Any, panel: Panel, number: int = 5) -> None:
         number: About how many.
     """
     ticks = steps(*panel.x_range, number)
-    axes.set_xticks(ticks, [_number(tick) for tick in ticks])
+    aslant = {"rotation": SLANT, "ha": "right", "rotation_mode": "anchor"} if panel.slanted else {}
+    if panel.categories:
+        axes.set_xticks(range(len(panel.categories)), panel.categories, **aslant)
+    else:
+        axes.set_xticks(ticks, [_number(tick) for tick in ticks])
     if panel.y_range is not None:
         ticks = steps(*panel.y_range, number)
         axes.set_yticks(ticks, [_number(tick) for tick in ticks])

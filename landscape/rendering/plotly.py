@@ -28,8 +28,10 @@ from landscape.rendering.plotly_space import draw_in_space
 from landscape.rendering.scene import (
     Band,
     Contour,
+    Dots,
     Hatch,
     Heat,
+    Interval,
     Line,
     Mark,
     Panel,
@@ -113,6 +115,10 @@ def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
         case Hatch():
             return [_hatch(mark, panel, place)]
+        case Dots():
+            return [_dots(mark, place)]
+        case Interval():
+            return [_interval(mark, place)]
         case _:
             return []
 
@@ -136,6 +142,27 @@ def _line(mark: Line, panel: Panel, place: dict[str, str]) -> go.Scatter:
         hoverinfo="skip" if mark.faint else None,
         hovertemplate=None if mark.faint else "%{x:.4g}: %{y:.5g}<extra>" + text(mark.label) + "</extra>",
         **place,
+    )
+
+
+def _dots(mark: Dots, place: dict[str, str]) -> go.Scatter:
+    colour = style.SERIES[mark.series % len(style.SERIES)]
+    shapes = np.where(mark.bounds, "triangle-up", "circle").tolist()
+    marker = {"symbol": shapes, "size": 4 if mark.faint else 7, "color": colour, "opacity": 0.4 if mark.faint else 0.75}
+    said = [text(label) for label in mark.labels]
+    return _quiet(mark.x, mark.y, place, mode="markers", marker=marker, hoverinfo="text", text=said)
+
+
+def _interval(mark: Interval, place: dict[str, str]) -> go.Scatter:
+    bar = [mark.x - mark.reach, mark.x, mark.x + mark.reach]
+    return _quiet(
+        [*bar, None, mark.x, mark.x],
+        [*[mark.middle] * 3, None, mark.low, mark.high],
+        place,
+        mode="lines",
+        line={"color": style.SERIES[mark.series % len(style.SERIES)], "width": 2.5},
+        hoverinfo="text",
+        text=text(mark.label),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from landscape.analysis.scales import Scale, steps
 from landscape.rendering import style
-from landscape.rendering.layout import TOP_NOTE, Box, Layout, fitted, ticks_in_space
+from landscape.rendering.layout import SLANT, TOP_NOTE, Box, Layout, fitted, ticks_in_space
 from landscape.rendering.names import plain
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene
@@ -201,7 +201,7 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
         return {f"scene{suffix}": {"domain": domains, **_space_axes(panel, box, stacked)}}
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     x = _plain(panel, panel.x_label, stacked or not panel.inner_x) | {"domain": domains["x"], "anchor": f"y{suffix}"}
-    x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], "tickvals": steps(*panel.x_range, 5)}
+    x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], **_coordinates(panel)}
     lines = "\n".join(fitted(panel.y_label, box.height)) if panel.kind == "1d" else panel.y_label
     y = _plain(panel, lines, stacked or not panel.inner_y) | {"domain": domains["y"], "anchor": f"x{suffix}"}
     if panel.y_range is None:
@@ -213,6 +213,15 @@ def axes(panel: Panel, box: Box, layout: Layout, suffix: str, stacked: bool = Fa
             y |= {"scaleanchor": f"x{suffix}", "constrain": "domain"}
             x |= {"constrain": "domain"}
     return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
+
+
+def _coordinates(panel: Panel) -> dict[str, Any]:
+    """Ticks along the first axis: round numbers, or the names of categories."""
+    if not panel.categories:
+        return {"tickvals": steps(*panel.x_range, 5)}
+    names = [text(name).replace("\n", "<br>") for name in panel.categories]
+    angle = -SLANT if panel.slanted else 0
+    return {"tickvals": list(range(len(names))), "ticktext": names, "tickangle": angle, "showgrid": False}
 
 
 def _plain(panel: Panel, label: str, shown: bool) -> dict[str, Any]:

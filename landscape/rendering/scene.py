@@ -132,7 +132,41 @@ class Note:
     text: str
 
 
-Mark = Line | Band | Heat | Contour | Mesh | Points | Hatch | Note
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Single values of a category.
+
+    Attributes:
+        x: Where they stand around the place of their category, shape (n,).
+        y: Values, shape (n,).
+        labels: What each is called where it is pointed at.
+        series: Which of the distinct colours they take, from 0.
+        bounds: True where a value is only a lower bound, shown as a triangle; shape (n,).
+        faint: Whether they are small and pale, behind others.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    labels: tuple[str, ...]
+    series: int
+    bounds: NDArray[np.bool_]
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value as a short bar, and the interval that it is known to as a line through it, if its ends are finite."""
+
+    x: float
+    middle: float
+    low: float
+    high: float
+    label: str
+    series: int = 0
+    reach: float = 0.09
+
+
+Mark = Line | Band | Heat | Contour | Mesh | Points | Hatch | Note | Dots | Interval
 
 
 @dataclass(frozen=True)
@@ -151,6 +185,8 @@ class Panel:
         y_range: Ends of the second axis; None in a 1-D panel, where the scale gives them.
         scale: The scale of the values of a 1-D or 3-D panel.
         legend: Whether the labels of the lines are listed.
+        categories: What stands at the places 0, 1, 2, ... of the first axis, instead of numbers.
+        slanted: Whether the categories are written aslant.
     """
 
     kind: Kind
@@ -164,6 +200,8 @@ class Panel:
     y_range: tuple[float, float] | None = None
     scale: Scale | None = None
     legend: bool = False
+    categories: tuple[str, ...] = ()
+    slanted: bool = False
 
 
 @dataclass(frozen=True)
