@@ -89,6 +89,8 @@ def demonstrate(
     pictures += [_drawn(surfaces, kind, folder / f"lenet_pair_{kind}.png") for kind in ("2d", "3d")]
     commands += [_command("plot", folder / f"{name}.h5", f"--{kind}") for name in NETS for kind in ("2d", "3d")]
     commands += [_command("check", folder / f"{name}.h5") for name in NETS]
+    files = (folder / f"{name}.h5" for name in NETS)
+    commands.append(_command("compare", *files, "-o", folder / "compare.png"))
     page = _page(folder / "index.html", surfaces, commands)
     return Demonstration(folder, tuple(surfaces), tuple(pictures), page, tuple(commands))
 

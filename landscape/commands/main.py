@@ -44,6 +44,7 @@ def cli(debug: bool) -> None:
     \b
     landscape compute --ckpt model.pt     the loss around the trained weights, into model.h5
     landscape plot --3d                   the newest run here, as a picture
+    landscape compare a.h5 b.h5           on one scale, with numbers
     landscape check                       would the picture mislead?
     """
 
