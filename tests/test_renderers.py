@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from surfaces import broken, rugged, stacked, surface, valley
 
+from landscape.analysis.comparison import compared
 from landscape.analysis.scales import centred_scale, choose_scale
 from landscape.errors import LandscapeError, SurroundingsError
 from landscape.rendering import FIGURES, RENDERERS, embed, matplotlib, plotly, save, style
@@ -18,14 +19,17 @@ from landscape.rendering.difference import difference
 from landscape.rendering.figures import contour, surface3d
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import arrange
+from landscape.rendering.numbers import numbers
 from landscape.rendering.profiles import profile
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import (
     Band,
     ColourBar,
     Contour,
+    Dots,
     Hatch,
     Heat,
+    Interval,
     Line,
     Mesh,
     Note,
@@ -36,7 +40,8 @@ from landscape.rendering.scene import (
     cell_edges,
 )
 
-KINDS = [name for name in FIGURES.names() if name != "difference"]  # that one takes two surfaces on one grid
+# A difference takes two surfaces on one grid, and numbers a comparison.
+KINDS = [name for name in FIGURES.names() if name not in {"difference", "numbers"}]
 X, Y = np.linspace(-1, 1, 7), np.linspace(-1, 1, 5)
 VALUES = 1 + np.add.outer(X**2, 2 * Y**2)
 SCALE = choose_scale([VALUES])
@@ -51,6 +56,9 @@ MARKS = [
     ("1d", Points(np.zeros(1), np.ones(1) * 2)),
     ("1d", Hatch(X, None, MASK[:, 3])),
     ("1d", Note("a note")),
+    ("1d", Dots(X, X**2 + 1, ("dot",) * 7, 0, MASK[:, 3])),
+    ("1d", Dots(X, X**2 + 1, ("dot",) * 7, 1, MASK[:, 0], faint=True)),
+    ("1d", Interval(0.5, 2.0, 1.5, 2.5, "median")),
     ("2d", Heat(X, Y, VALUES, SCALE)),
     ("2d", Contour(X, Y, VALUES, SCALE)),
     ("2d", Heat(X, Y, VALUES - 2, SIGNED)),
@@ -470,6 +478,7 @@ SCENES = {
     "difference": difference(valley(), valley(steep=3)),
     "drift": profile(stacked(valley(), policies=True, drift=True), "drift"),
     "long legend": profile(MANY),
+    "numbers": numbers(compared([[stacked(source, repeats=3)] for source in PAIR])),
 }
 
 

@@ -20,7 +20,7 @@ BAR_GAP, BAR_WIDTH, BAR_TEXT = 0.16, 0.14, 0.62
 LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
-CATEGORY_LINE, SLANT = 0.145, 35.0
+CATEGORY_LINE, CATEGORY_PAD, SLANT = 0.145, 0.2, 45.0
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,16 @@ def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
 def _below(row: tuple[Panel, ...], labelled: bool) -> float:
     """The room below the boxes of a row, in inches."""
     if labelled or not all(panel.inner_x for panel in row):
-        return max(BOTTOM, *(_below_categories(panel) for panel in row))
+        return max(_below_categories(panel) if panel.categories else BOTTOM for panel in row)
     return ROW_GAP_IN_SPACE if any(panel.kind == "3d" for panel in row) else ROW_GAP
 
 
 def _below_categories(panel: Panel) -> float:
     """The room that the names of categories take, in inches."""
     lines = [name.splitlines() for name in panel.categories]
-    high = 0.12 + CATEGORY_LINE * max(map(len, lines), default=0)
-    if not panel.slanted:
-        return high
-    across = max(written(line) for name in lines for line in name)
-    return high + across * math.sin(math.radians(SLANT))
+    high = CATEGORY_PAD + CATEGORY_LINE * max(map(len, lines))
+    longest = max(written(line) for name in lines for line in name)
+    return high + longest * math.sin(math.radians(SLANT)) if panel.slanted else high
 
 
 def written(words: str, size: float = style.TICK) -> float:

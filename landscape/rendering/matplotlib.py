@@ -164,12 +164,14 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
         case Interval():
             colour = style.SERIES[mark.series % len(style.SERIES)]
             axes.vlines(mark.x, mark.low, mark.high, colors=colour, linewidths=1.3, zorder=4)
-            axes.hlines(mark.middle, mark.x - mark.reach, mark.x + mark.reach, colors=colour, linewidths=2.4, zorder=4)
+            axes.hlines(mark.middle, mark.x - mark.reach, mark.x + mark.reach, colors=colour, linewidths=2.0, zorder=4)
 
 
 def _dots(axes: Axes, mark: Dots) -> None:
     """Dots, and triangles for what is only a lower bound."""
-    look: dict[str, Any] = {"s": 5, "alpha": 0.4, "zorder": 2.5} if mark.faint else {"s": 17, "alpha": 0.75, "zorder": 3}
+    look: dict[str, Any] = (
+        {"s": 5, "alpha": 0.4, "zorder": 2.5} if mark.faint else {"s": 17, "alpha": 0.75, "zorder": 3}
+    )
     colour = style.SERIES[mark.series % len(style.SERIES)]
     for shape, chosen in (("o", ~mark.bounds), ("^", mark.bounds)):
         axes.scatter(mark.x[chosen], mark.y[chosen], marker=shape, color=colour, linewidths=0, **look)

@@ -163,7 +163,7 @@ class Interval:
     high: float
     label: str
     series: int = 0
-    reach: float = 0.09
+    reach: float = 0.08
 
 
 Mark = Line | Band | Heat | Contour | Mesh | Points | Hatch | Note | Dots | Interval
