@@ -216,6 +216,9 @@ def test_numbers_of_the_trained_weights_have_the_error_over_examples():
     assert mark.y.tolist() == [0.5]
     assert (bar.middle, bar.low, bar.high) == pytest.approx((0.5, 0.5 - 1.96 * 0.02, 0.5 + 1.96 * 0.02))
     assert "±1.96 standard errors over the examples" in scene.caption
+    assert "dot: the trained weights" in scene.caption
+    assert "bootstrap" not in scene.caption
+    assert "thin lines" not in scene.caption
     assert not dots(numbers(GROUPS, ["test/centre_loss"]).panels[0], faint=True)
 
 

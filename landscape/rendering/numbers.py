@@ -99,7 +99,7 @@ def numbers(comparison: Comparison, measures: Sequence[str] | None = None) -> Sc
         )
         for index, (measure, row) in enumerate(zip(shown, table, strict=True))
     ]
-    words = "; ".join(_legend(contenders, shown, table))
+    words = "; ".join(_legend(contenders, shown, table, [mark for panel in panels for mark in panel.marks]))
     surfaces = [stacked(contender.surfaces[0]) for contender in contenders]
     return Scene(
         panels=tuple(panels),
@@ -182,7 +182,7 @@ def _marks(row: Sequence[Values], titles: Sequence[str], joined: bool) -> Iterat
         column - side * SHIFT + _spread(len(own.units), APART, crowded=own.draws.size > 0)
         for column, (side, own) in enumerate(zip(sides, row, strict=True))
     ]
-    if joined:
+    if joined and len(places[0]) > 1:
         yield _joining(row, places)
     for column, (own, x, side, title) in enumerate(zip(row, places, sides, titles, strict=True)):
         step = CLOSE * float(np.diff(x).min(initial=APART))
@@ -244,20 +244,24 @@ def _paired(contenders: Sequence[Contender]) -> bool:
 
 
 def _legend(
-    contenders: Sequence[Contender], shown: Sequence[Measure], table: Sequence[Sequence[Values]]
+    contenders: Sequence[Contender],
+    shown: Sequence[Measure],
+    table: Sequence[Sequence[Values]],
+    marks: Sequence[Mark],
 ) -> Iterator[str]:
     """What the marks mean, and what the intervals are over."""
     sizes, draws = [len(contender.surfaces) for contender in contenders], len(contenders[0].surfaces[0])
-    drawn = [own for row in table for own in row]
-    draw = "one repeat, a draw of the directions" if draws > 1 else "the only draw of the directions"
+    drawn, replicated = [own for row in table for own in row], any(measure.replicated for measure in shown)
+    several = "one repeat, a draw of the directions" if draws > 1 else "the only draw of the directions"
+    draw = several if replicated else "the trained weights"
     if max(sizes) == 1:
         yield f"dot: {draw}"
     else:
-        own = ", its median over the repeats (small dots)" * (draws > 1)
+        own = ", its median over the repeats (small dots)" * (draws > 1 and replicated)
         yield f"dot: a trained network{own}" + f"; in columns of one network: {draw}" * (min(sizes) == 1)
-    if any(math.isfinite(low) for _, low, _ in (own.summary for own in drawn)):
-        yield f"bar: median; line: its {LEVEL} bootstrap interval over {_over(sizes, draws)}"
-    if _paired(contenders):
+    if any(math.isfinite(own.summary[1]) for own in drawn) and (over := _over(sizes, draws if replicated else 1)):
+        yield f"bar: median; line: its {LEVEL} bootstrap interval over {over}"
+    if any(isinstance(mark, Line) for mark in marks):
         yield f"thin lines join the same {'network' if sizes[0] > 1 else 'repeat'}"
     if any(own.bounds.any() for own in drawn):
         yield "triangles: lower bounds, as the region reaches the border of the range; the median is then one, too"
@@ -274,8 +278,8 @@ def _legend(
 
 def _over(sizes: Sequence[int], draws: int) -> str:
     """What the intervals are over, with a caution where that are few."""
-    several = [size for size in sizes if size > 1]
-    number = f"{several[0]} networks" if len(set(several)) == 1 else f"networks ({', '.join(map(str, several))})"
-    over = [*[number] * bool(several), *["the repeats" + " of one" * bool(several)] * (min(sizes) == 1 and draws > 1)]
-    few = min(size if size > 1 else draws for size in sizes) < FEW
+    groups = [size for size in sizes if size > 1]
+    number = f"{groups[0]} networks" if len(set(groups)) == 1 else f"networks ({', '.join(map(str, groups))})"
+    over = [*[number] * bool(groups), *["the repeats" + " of one" * bool(groups)] * (min(sizes) == 1 and draws > 1)]
+    few = any(1 < (size if size > 1 else draws) < FEW for size in sizes)
     return ", or over ".join(over) + f", which covers less than {LEVEL} with so few" * few
