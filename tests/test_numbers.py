@@ -10,6 +10,7 @@ from surfaces import surface
 
 from landscape.analysis.comparison import compared
 from landscape.analysis.geometry import stacked
+from landscape.api import plot
 from landscape.errors import LandscapeError
 from landscape.rendering import FIGURES, matplotlib, plotly
 from landscape.rendering.layout import arrange
@@ -283,5 +284,24 @@ def test_an_unknown_number_is_told_with_those_that_exist():
         numbers(PAIR, [])
 
 
-def test_the_figure_is_registered():
+@pytest.mark.parametrize(
+    ("comparison", "quantity", "written"),
+    [
+        (PAIR, "loss", True),
+        (GROUPS, "loss", True),
+        (PAIR, "count", False),
+        (compared([[network(repeats=1)]]), "loss", False),
+        (compared([[network(repeats=1), network(2.0, repeats=1)]]), "loss", True),
+    ],
+    ids=["draws", "seeds", "another quantity", "a single draw", "single draws of seeds"],
+)
+def test_numbers_go_beside_the_pictures_of_the_loss_if_there_are_several(comparison, quantity, written, tmp_path):
+    paths = comparison.plot(tmp_path / "a.svg", quantity=quantity)
+    assert [path.name for path in paths] == ["a.svg", "a_numbers.svg"][: 1 + written]
+    assert ("mean rise at r = 1" in paths[-1].read_text()) == written
+
+
+def test_numbers_are_no_picture_of_a_surface():
     assert FIGURES.get("numbers") is numbers
+    with pytest.raises(LandscapeError, match=r"unknown kind of figure 'numbers'; known: 1d, 2d, 3d, comparison, diff"):
+        plot(network(), "numbers")

@@ -63,8 +63,9 @@ def plot(
     surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
     loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
     kind = kind or natural_kind(*loaded)
-    if kind not in FIGURES.names():
-        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, FIGURES.names())}")
+    known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
+    if kind not in known:
+        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
     lines = "1d" in {kind, natural_kind(*loaded)}
     shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
     if kind == "difference" and len(shown) != 2:
@@ -135,7 +136,8 @@ def draw_comparison(
     Args:
         comparison: The comparison.
         out: A .png, .pdf, .svg or .html file to write; profiles of planes, and the map of the difference between
-            two on one grid, go beside it under names that end in `_1d` and `_difference`.
+            two on one grid, go beside it under names that end in `_1d` and `_difference`; beside pictures of the loss,
+            where there are several draws or networks of a kind, their numbers under one that ends in `_numbers`.
         quantity: `"loss"`, `"accuracy"`, or any `"split/name"` of the files.
         log: Whether the scale is logarithmic; None to choose by the values.
         clip: The largest value that is drawn.
@@ -175,5 +177,8 @@ def draw_comparison(
         scenes["_1d"] = FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
         if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
             scenes["_difference"] = FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
+    several = any(len(one.surfaces) > 1 or len(one.surfaces[0]) > 1 for one in contenders)
+    if several and quantity == f"{comparison.split}/loss":
+        scenes["_numbers"] = FIGURES.get("numbers")(comparison)
     path = Path(out)
     return [save(scene, path.with_name(f"{path.stem}{ending}{path.suffix}")) for ending, scene in scenes.items()]
