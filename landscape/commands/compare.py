@@ -14,7 +14,7 @@ import click
     default="compare.png",
     show_default=True,
     metavar="FIGURE",
-    help="png, pdf, svg or html; <name>_difference and <name>_1d are written beside it where they exist.",
+    help="png, pdf, svg or html; <name>_numbers, <name>_1d and <name>_difference are written beside it.",
 )
 @click.option("--no-figure", is_flag=True, help="The numbers alone.")
 @click.option(
