@@ -90,6 +90,65 @@ def test_a_run_of_policies_and_repeats_is_resumed_bit_for_bit(small_net, data, t
     assert first.provenance["calibration"] == second.provenance["calibration"]
 
 
+@pytest.mark.parametrize(("then", "now", "said"), [(True, False, "with"), (False, True, "without")])
+def test_the_layers_drift_is_kept_from_the_first_point_or_not_at_all(small_net, data, tmp_path, then, now, said):
+    compute(small_net, data, out=tmp_path / "a.h5", bn_stats="recalibrate", bn_layers=then)
+    with pytest.raises(LandscapeError, match=f"was begun {said} statistics/drift:1: give or leave out --bn-layers"):
+        compute(small_net, data, out=tmp_path / "a.h5", bn_stats="recalibrate", bn_layers=now)
+
+
+def test_what_is_selected_is_a_job_of_its_own(small_net, data):
+    surface = compute(small_net, data, bn_stats="all", repeats=2)
+    jobs = [surface.sel(repeat=repeat, bn=policy).job for repeat in range(2) for policy in surface.policies]
+    assert len({job.fingerprint() for job in jobs}) == 6
+    assert jobs[0] == compute(small_net, data).job
+    assert jobs[2] == compute(small_net, data, bn_stats="recalibrate").job
+
+
+def test_layers_that_depend_on_the_batch_need_batches_of_the_job(data):
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(4, track_running_stats=False)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.Flatten(), nn.Linear(64, 3))
+    with pytest.raises(LandscapeError, match="the layer 1 normalises by each batch even in eval mode"):
+        compute(net, data, batch_size=10)
+    one, other = (compute(net, data, bn_stats="batch", batch_size=size) for size in (10, 37))
+    np.testing.assert_array_equal(one["loss"], other["loss"])
+    assert one.provenance["statistics_layers"] == 1
+
+
+class Sequences(nn.Module):
+    """BatchNorm over positions, of which there are as many as features: shapes alone do not tell."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear, self.norm, self.last = nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Linear(36, 3)
+
+    def forward(self, inputs):
+        return self.last(self.norm(self.linear(inputs[:, 0])).flatten(1))
+
+
+def test_a_folded_network_that_computes_something_else_is_refused(data):
+    net = Sequences()
+    with torch.no_grad():
+        net(3 * torch.randn(64, 1, 6, 6) + 1)
+    with pytest.raises(LandscapeError, match="with BatchNorm folded into its weights Sequences computes something els"):
+        compute(net, data, fold_bn=True, normalize="layer")
+
+
+def test_names_that_mean_something_in_the_file_are_refused_or_changed(small_net, data, tmp_path):
+    def repeat(output, target):
+        return output[:, 0]
+
+    with pytest.raises(LandscapeError, match="need different names, other than"):
+        compute(small_net, data, metric=[repeat], repeats=2)
+    small_net.add_module("a/b", nn.BatchNorm1d(3))
+    with torch.no_grad():
+        small_net.train()(torch.randn(64, 1, 6, 6))
+    compute(small_net, data, bn_stats="recalibrate", bn_layers=True, out=tmp_path / "a.h5")
+    assert "statistics/drift:a|b" in landscape.load(tmp_path / "a.h5")
+
+
 def test_another_policy_or_calibration_is_another_run(small_net, data, tmp_path):
     compute(small_net, data, out=tmp_path / "a.h5", bn_stats="recalibrate")
     for other in ({"bn_stats": "all"}, {"bn_samples": 40}, {"bn_batch_size": 9}, {"repeats": 2}):

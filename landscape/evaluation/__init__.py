@@ -1,7 +1,7 @@
 """Numbers at points: tasks, losses and metrics, sums, and the evaluator that defines them."""
 
 from landscape.evaluation.arithmetic import strict_arithmetic
-from landscape.evaluation.batchnorm import Statistics, statistics_layers
+from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
 from landscape.evaluation.evaluator import Evaluator, Measurement, check_determinism
 from landscape.evaluation.metrics import LOSSES, METRICS
 from landscape.evaluation.sums import Sums
@@ -16,6 +16,7 @@ __all__ = [
     "Sums",
     "Task",
     "check_determinism",
+    "layers_of_each_batch",
     "make_task",
     "moved",
     "statistics_layers",

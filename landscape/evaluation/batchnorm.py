@@ -39,6 +39,22 @@ def statistics_layers(model: nn.Module) -> dict[str, Any]:
     }
 
 
+def layers_of_each_batch(model: nn.Module) -> list[str]:
+    """The BatchNorms that keep no statistics, by name: they normalise by each batch even in eval mode.
+
+    Args:
+        model: The network.
+
+    Returns:
+        Names of those with `track_running_stats=False`.
+    """
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and (module.running_mean is None or module.running_var is None)
+    ]
+
+
 @dataclass(frozen=True)
 class Moments:
     """What is kept of the inputs of each layer: additive, so that parts merge exactly into wholes.
@@ -97,6 +113,7 @@ class Statistics:
         self.batch_size = batch_size
         self.layers = statistics_layers(model)
         self._model = model
+        self._of_each_batch = bool(self.layers) or bool(layers_of_each_batch(model))
         self._calibration = calibration
         self._buffers = [
             (module, name, buffer, buffer.detach().clone())
@@ -108,7 +125,7 @@ class Statistics:
 
     def own_batches(self, policy: str) -> bool:
         """Whether the batches are part of what this policy defines."""
-        return policy == "batch" and bool(self.layers)
+        return policy == "batch" and self._of_each_batch
 
     @contextmanager
     def under(self, policy: str) -> Iterator[Halves | None]:
@@ -141,9 +158,8 @@ class Statistics:
         """
         assert self._calibration is not None
         found: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-        size = min(self.batch_size, max(2, len(self._calibration) // 2))
         with fixed_batches():
-            for index, (inputs, _) in enumerate(self._calibration.split(size)):
+            for index, (inputs, _) in enumerate(_even(self._calibration, self.batch_size)):
                 with self._taking(found[index % 2]):
                     self._model(inputs)
         missing = [name for name in self.layers if name not in found[0] or name not in found[1]]
@@ -192,14 +208,15 @@ class Statistics:
         numbers = [torch.cat(list(apart.values())).mean(), torch.cat(floor).mean()]
         if layers:
             numbers += [values.mean() for values in apart.values()]
-        names = ("drift", "drift_floor", *(f"drift:{name}" for name in apart))
+        # A name with a slash would be a path in the file.
+        names = ("drift", "drift_floor", *(f"drift:{name.replace('/', '|')}" for name in apart))
         return dict(zip(names, torch.stack(numbers).tolist(), strict=False))
 
     def _statistics(self, name: str, moments: Moments) -> Tensor:
         """Mean and variance, float64 of shape (2, channels)."""
         count, (first, second) = moments.counts[name], moments.sums[name]
         mean = first / count
-        if isinstance(self.layers[name], _InstanceNorm):
+        if _averages(self.layers[name]):
             return torch.stack([mean, second / count])
         variance = (second - first * mean) / max(count - 1, 1)
         return torch.stack([mean, variance.clamp_min(0.0)])
@@ -207,22 +224,20 @@ class Statistics:
     @contextmanager
     def _taking(self, found: dict[str, Any] | None) -> Iterator[None]:
         """Let each layer normalise by its batch, noting what it sees, and put all back on every way out."""
-        momenta = [(module, module.momentum) for module in self.layers.values()]
         with ExitStack() as stack:
             stack.callback(self._restore)
             for name, module in self.layers.items():
-                module.train()
-                # With a momentum of 1 the running statistics become those of the batch: no second pass is needed.
-                module.momentum = 1.0
+                # The flag of the layer alone: what lies inside it (dropout, say) stays in eval mode.
+                stack.callback(setattr, module, "training", module.training)
+                module.training = True
+                if _is_torchs(module):
+                    # With a momentum of 1 the running statistics become those of the batch: no second pass is needed.
+                    stack.callback(setattr, module, "momentum", module.momentum)
+                    module.momentum = 1.0
                 if found is not None:
-                    hook = module.register_forward_hook(_noting(name, found))
+                    hook = module.register_forward_hook(_noting(name, found), with_kwargs=True)
                     stack.callback(hook.remove)
-            try:
-                yield
-            finally:
-                for module, momentum in momenta:
-                    module.momentum = momentum
-                    module.eval()
+            yield
 
     def _restore(self) -> None:
         for module, name, buffer, content in self._buffers:
@@ -233,8 +248,8 @@ class Statistics:
 def _noting(name: str, found: dict[str, Any]) -> Any:
     """A forward hook that adds what the layer has just seen; a layer that is used twice sees twice."""
 
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], _: Any) -> None:
-        count, sums = _seen(module, inputs[0])
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], _: Any) -> None:
+        count, sums = _seen(module, (*inputs, *named.values())[0])
         before = found.get(name)
         found[name] = (count, sums) if before is None else (before[0] + count, before[1] + sums)
 
@@ -243,12 +258,11 @@ def _noting(name: str, found: dict[str, Any]) -> Any:
 
 def _seen(module: nn.Module, inputs: Tensor) -> tuple[int, Tensor]:
     """Count and sums per channel of what a layer has just seen, as `Moments` keeps them."""
-    kind = type(module)
-    if isinstance(module, _InstanceNorm):
+    if _averages(module):
         mean, variance = _running(module).double()
         images = len(inputs)
         return images, torch.stack([mean * images, variance * images])
-    if isinstance(module, _BatchNorm) and kind.forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
+    if _is_torchs(module):
         mean, variance = _running(module).double()
         count = inputs.numel() // len(mean)
         return count, torch.stack([mean * count, variance * (count - 1) + mean.square() * count])
@@ -256,6 +270,24 @@ def _seen(module: nn.Module, inputs: Tensor) -> tuple[int, Tensor]:
     axis = 1 if inputs.ndim > 1 and inputs.shape[1] == channels else inputs.ndim - 1
     values = inputs.movedim(axis, 0).flatten(1).double()
     return values.shape[1], torch.stack([values.sum(1), values.square().sum(1)])
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    """Whether torch's own code keeps the statistics, so that `momentum` means what it means there."""
+    return type(module).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward, _InstanceNorm.forward)
+
+
+def _averages(module: nn.Module) -> bool:
+    """Whether the statistics are averages over images, as InstanceNorm's are, and not pooled over all values."""
+    return _is_torchs(module) and isinstance(module, _InstanceNorm)
+
+
+def _even(batches: Batches, batch_size: int) -> list[tuple[Tensor, Tensor]]:
+    """Equal batches of at most this size, an even number of them, so that the halves are equal, too."""
+    size = batch_size
+    while size > 2 and len(batches.split(size)) % 2:
+        size -= 1
+    return batches.split(size)
 
 
 def _running(module: nn.Module) -> Tensor:

@@ -17,7 +17,7 @@ from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, me
 from landscape.registry import Spec
 
 CLASSIFICATION = ("cross-entropy", "softmax-mse", "CrossEntropyLoss", "NLLLoss", "cross_entropy")
-RESERVED = ("count", "loss_rise", "x", "y")
+RESERVED = ("count", "loss_rise", "loss_minus_frozen", "chance_accuracy", "x", "y", "repeat", "bn")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from landscape.types import DirectionRecord, Grid
 
 
 class Draws:
-    """All draws of the directions; tensors are kept for one repeat only, and drawn again when another is asked for.
+    """All draws of the directions; tensors are held for one repeat, and drawn again when another is asked for.
 
     Args:
         inputs: The network as it was given.

@@ -138,6 +138,7 @@ def _refuse_ignored(settings: Settings, which: str) -> None:
         for name in ("normalize", "perturb", "seed")
         if getattr(settings, name) != getattr(Settings, name)
     ]
+    ignored += [f"--role {role!r}" for role in settings.roles]
     if ignored:
         raise LandscapeError(f"the directions {which} are taken as they are: leave out {' and '.join(ignored)}")
     if settings.repeats > 1:
@@ -184,6 +185,28 @@ def _check_axes(interpolation: Interpolation, grid: Grid) -> None:
         )
 
 
+def refuse_another_function(original: nn.Module, working: nn.Module, task: Task) -> None:
+    """Refuse a folded network that does not compute what it did: shapes can hide which axis a layer normalises.
+
+    Args:
+        original: The network as it was given.
+        working: The folded one, on the device.
+        task: What is measured; its first examples are tried.
+
+    Raises:
+        LandscapeError: If the outputs differ by more than rounding.
+    """
+    before = copied(original).to(next(working.parameters()).device).eval()
+    for batches in task.batches.values():
+        inputs = batches.inputs[:2]
+        one, other = before(inputs), working(inputs)
+        if not torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.abs().max())):
+            raise LandscapeError(
+                f"with BatchNorm folded into its weights {type(original).__name__} computes something else: "
+                "leave out --fold-bn"
+            )
+
+
 def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: Settings) -> Job:
     """All that may change the answer, as plain data.
 
@@ -225,6 +248,7 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         bn_batch_size=0 if policies == ("frozen",) else settings.bn_batch_size,
         fold_bn=settings.fold_bn,
         repeats=settings.repeats,
+        repeat=0,
         precision=PRECISIONS.get(dtype_of(model), settings.precision),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Measurement
 from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
@@ -75,6 +75,24 @@ def refuse_another_centre(previous: Surface | None, centre: Measurement) -> None
                 f"the trained weights give the {split} loss {now:.6g} here, but {then:.6g} in the file: the model, the "
                 "data or the loss is another one; give another file with --out, or replace it with --overwrite"
             )
+
+
+def refuse_other_quantities(previous: Surface, names: Sequence[str]) -> None:
+    """Refuse to go on with a file that holds other quantities than this run measures.
+
+    Args:
+        previous: What the file holds.
+        names: Full names of what is measured now.
+
+    Raises:
+        LandscapeError: If they are not the same: the drift of single layers is asked for apart from the job.
+    """
+    differing = sorted(set(previous.quantities) ^ set(names))
+    if differing:
+        raise LandscapeError(
+            f"{previous.path} was begun {'without' if differing[0] in names else 'with'} {listed(differing, 3)}: give "
+            "or leave out --bn-layers as then, give another file with --out, or replace it with --overwrite"
+        )
 
 
 def changed_since(provenance: Mapping[str, Any], versions: Mapping[str, str], machine: str) -> str:

@@ -19,6 +19,7 @@ from landscape.evaluation import (
     Statistics,
     Task,
     check_determinism,
+    layers_of_each_batch,
     make_task,
     moved,
     statistics_layers,
@@ -27,11 +28,11 @@ from landscape.evaluation import (
 from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import batch_size_for, device_for, failures_of_the_device
 from landscape.execution.draws import Draws
-from landscape.execution.preparation import Settings, dtype_of, job_of, placed
+from landscape.execution.preparation import Settings, dtype_of, job_of, placed, refuse_another_function
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
 from landscape.execution.results import Results
-from landscape.execution.resume import changed_since, earlier_run, refuse_another_centre
+from landscape.execution.resume import changed_since, earlier_run, refuse_another_centre, refuse_other_quantities
 from landscape.execution.run import Evaluate, run
 from landscape.inputs import Inputs
 from landscape.parameters import ParameterSpace, parametrized, preserved
@@ -96,6 +97,7 @@ class _Session:
         self._job, self._previous, self._device = job, previous, device
         self._before: Mapping[str, Any] = previous.provenance if previous else {}
         self.threads: int | None = self._before.get("threads")
+        self._created = self._before.get("created", _now())
         self._notes = list(inputs.notes)
 
     def run(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Surface:
@@ -158,7 +160,7 @@ class _Session:
             listed = ", ".join(f"{cosine:+.4f}" for cosine in draws.cosines)
             self._progress.say(f"cosine between the two directions: {listed}")
         facts = {
-            "statistics_layers": len(statistics_layers(model)),
+            "statistics_layers": len(statistics_layers(model)) + len(layers_of_each_batch(model)),
             "parameters": space.table(draws.moved),
             "materialised": materialised,
             "cosine": draws.cosines[0],
@@ -171,10 +173,13 @@ class _Session:
     def _evaluator(self, model: nn.Module, draws: Draws, task: Task) -> Evaluator:
         """The evaluator on the device, after a try on two examples."""
         dtype = dtype_of(model)
+        self._refuse_loose_batches(model)
         task = task.to(self._device, dtype)
         self._lay_out(model, task)
         with torch.inference_mode():
             task.check(model)
+            if self._settings.fold_bn:
+                refuse_another_function(self._inputs.model, model, task)
         self._note(changed_since(self._before, versions(), machine(self._device)))
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
@@ -185,9 +190,19 @@ class _Session:
         size = asked or recorded or batch_size_for(self._device)
         return Evaluator(model, draws.subspace(0), task, size, statistics, self._settings.bn_layers)
 
+    def _refuse_loose_batches(self, model: nn.Module) -> None:
+        """Refuse layers that depend on the batch in eval mode, unless the batches are part of the job."""
+        names = layers_of_each_batch(model)
+        if names and self._job.policies != ("batch",):
+            raise LandscapeError(
+                f"the layer {names[0]} normalises by each batch even in eval mode (track_running_stats=False), so that "
+                "the loss depends on the batches: fix them with --bn-stats batch and --bn-batch-size"
+            )
+
     def _lay_out(self, model: nn.Module, task: Task) -> None:
         """On a CPU most convolutions are quicker with channels last; a network that cannot take it stays as it is."""
-        if self._device.type != "cpu" or self._inputs.name == "object" or any(p.ndim == 5 for p in model.parameters()):
+        tensors = (*model.parameters(), *model.buffers())
+        if self._device.type != "cpu" or self._inputs.name == "object" or any(one.ndim == 5 for one in tensors):
             return
         model.to(memory_format=torch.channels_last)
         try:
@@ -225,6 +240,7 @@ class _Session:
         names = [name for name in values if "loss_minus_frozen" not in name]
         results = Results(self._grid, names, len(self._job.policies), self._job.repeats)
         if self._previous:
+            refuse_other_quantities(self._previous, names)
             results.take_over(self._previous)
             if not self._previous.complete:
                 self._progress.say(f"going on with {self._settings.out}")
@@ -285,11 +301,10 @@ class _Session:
             self._progress.say(text)
 
     def _provenance(self, evaluator: Evaluator) -> dict[str, Any]:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         seconds = time.monotonic() - self._begun
         return {
-            "created": self._before.get("created", now),
-            "updated": now,
+            "created": self._created,
+            "updated": _now(),
             "command": self._settings.command,
             "seconds": self._before.get("seconds", 0.0) + seconds,
             "resumed": self._before.get("resumed", -1) + 1,
@@ -301,6 +316,10 @@ class _Session:
             "stated": dict(self._inputs.stated),
             "notes": list(dict.fromkeys([*self._before.get("notes", []), *self._notes])),
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def directions_path(out: Path) -> Path:

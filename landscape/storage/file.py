@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -184,7 +185,7 @@ def _write_group(file: h5py.File, name: str, surface: Surface) -> None:
             short = full.removeprefix(name + "/")
             dtype = np.int64 if short == "count" else np.float64
             dataset = group.create_dataset(short, data=values, dtype=dtype)
-            dataset.attrs.create("units", UNITS.get(short.split("_")[0], ""), dtype=TEXT)
+            dataset.attrs.create("units", UNITS.get(re.split("[_:]", short)[0], ""), dtype=TEXT)
             for position, dimension in enumerate(dimensions):
                 dataset.dims[position].attach_scale(file[dimension])
 

@@ -46,6 +46,7 @@ class Job:
         bn_batch_size: Examples in a batch whose statistics are taken, for `batch` and `recalibrate`; 0 for `frozen`.
         fold_bn: Whether BatchNorm was folded into the weights before they were perturbed.
         repeats: Number of independent draws of the directions.
+        repeat: Number of the first of them: 0, but for one that was selected from several.
         precision: Arithmetic of the forward pass.
     """
 
@@ -76,6 +77,7 @@ class Job:
     bn_batch_size: int = 0
     fold_bn: bool = False
     repeats: int = 1
+    repeat: int = 0
     precision: str = "fp32"
 
     @property
@@ -92,6 +94,13 @@ class Job:
     def policies(self) -> tuple[str, ...]:
         """The policies for BatchNorm's statistics that are evaluated."""
         return self.policies_of(self.bn_stats)
+
+    def under(self, policy: str) -> Job:
+        """The job of this policy alone, without the settings that it does not use."""
+        job = dataclasses.replace(self, bn_stats=policy)
+        if policy != "recalibrate":
+            job = dataclasses.replace(job, bn_data="", bn_digest="", bn_preprocessing="", bn_samples="")
+        return dataclasses.replace(job, bn_batch_size=0) if policy == "frozen" else job
 
     @staticmethod
     def policies_of(bn_stats: str) -> tuple[str, ...]:

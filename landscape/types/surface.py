@@ -147,7 +147,7 @@ class Surface:
         return dataclasses.replace(
             self,
             quantities={name: values[repeat] for name, values in self.quantities.items()},
-            job=dataclasses.replace(self.job, repeats=1),
+            job=dataclasses.replace(self.job, repeats=1, repeat=repeat),
             directions=self.directions[repeat * axes : (repeat + 1) * axes],
             provenance={**self.provenance, "repeat": repeat, "cosine": cosines[repeat]},
         )
@@ -169,7 +169,7 @@ class Surface:
         return dataclasses.replace(
             self,
             quantities=quantities,
-            job=dataclasses.replace(self.job, bn_stats=policy),
+            job=self.job.under(policy),
             centre={
                 split: {name: values[index] for name, values in measured.items()}
                 for split, measured in self.centre.items()
