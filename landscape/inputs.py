@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from landscape.data import DATASETS, Batches, load_examples
+from landscape.data import DATASETS, Batches, Examples, load_examples
 from landscape.errors import LandscapeError, listed
-from landscape.evaluation import Task, make_task, strict_arithmetic
+from landscape.evaluation import Task, make_task, statistics_layers, strict_arithmetic
 from landscape.evaluation.metrics import PerExample
 from landscape.models import MODELS, build_model
 from landscape.models.checkpoint import Checkpoint, load_weights, read_checkpoint
@@ -40,7 +40,8 @@ class Inputs:
         batches: The examples of each split.
         stated: The accuracy that the checkpoint states of itself, as a fraction, by the name of its entry.
         notes: Whatever was recognised or assumed, a sentence each.
-        calibration: The images over which BatchNorm's statistics are estimated anew, where that is asked for.
+        calibration: The images over which BatchNorm's statistics are estimated anew; None where that is not asked
+            for, or the network keeps none.
         calibration_spec: What names them.
     """
 
@@ -96,8 +97,9 @@ def from_checkpoint(
     data = data if data is not None else _stated(checkpoint, "data", trust)
     if data is None:
         raise LandscapeError(_data_wanted(checkpoint, candidates))
-    examples = load_examples(data, splits, samples, bn_data, bn_samples)
+    examples = load_examples(data, splits, samples, keep_training=bn_samples is not None and bn_data is None)
     network, spec, chosen = _fitting(checkpoint, candidates, examples.batches, loss)
+    examples, unused = _calibrated(examples, network, bn_data, bn_samples)
     return Inputs(
         network,
         checkpoint.name,
@@ -107,7 +109,7 @@ def from_checkpoint(
         examples.spec,
         examples.batches,
         checkpoint.stated,
-        tuple(dict.fromkeys((*checkpoint.notes, *chosen, *examples.notes))),
+        tuple(dict.fromkeys((*checkpoint.notes, *chosen, *examples.notes, *unused))),
         examples.calibration,
         examples.calibration_spec,
     )
@@ -135,7 +137,8 @@ def from_objects(
     Returns:
         The inputs; the model is the caller's own.
     """
-    examples = load_examples(data, splits, samples, bn_data, bn_samples)
+    examples = load_examples(data, splits, samples, keep_training=bn_samples is not None and bn_data is None)
+    examples, unused = _calibrated(examples, model, bn_data, bn_samples)
     return Inputs(
         model,
         "object",
@@ -145,10 +148,22 @@ def from_objects(
         examples.spec,
         examples.batches,
         {},
-        examples.notes,
+        (*examples.notes, *unused),
         examples.calibration,
         examples.calibration_spec,
     )
+
+
+def _calibrated(
+    examples: Examples, model: nn.Module, bn_data: Any, bn_samples: str | None
+) -> tuple[Examples, tuple[str, ...]]:
+    """The examples with those for calibration, where they are asked for and of use to the network; and a note."""
+    if bn_samples is None:
+        return examples, ()
+    if statistics_layers(model):
+        return examples.calibrated(bn_data, bn_samples), ()
+    unused = "the network keeps no running statistics, so that nothing is recalibrated: --bn-data is not loaded"
+    return examples, () if bn_data is None else (unused,)
 
 
 def _candidates(checkpoint: Checkpoint, model: str | nn.Module | None, trust: bool) -> list[str | nn.Module]:

@@ -69,8 +69,12 @@ def write_classes(root, images):
         Image.fromarray(image.transpose(1, 2, 0)).save(folder / f"{number:02d}.png")
 
 
+def loaded(data, splits, samples, bn_data, bn_samples):
+    return load_examples(data, splits, samples, keep_training=bn_data is None).calibrated(bn_data, bn_samples)
+
+
 def calibration(bn_data, data="test.npz", samples="all", splits=("test",)):
-    return load_examples(data, splits, "all", bn_data, samples).calibration
+    return loaded(data, splits, "all", bn_data, samples).calibration
 
 
 def raw(batches, images=TRAIN, labels=LABELS):
@@ -138,7 +142,7 @@ OWN_SPLIT = ["parts.npz", "test.npz(train='train.npz')", "data.py:both"]
 
 @pytest.mark.parametrize("data", OWN_SPLIT)
 def test_without_bn_data_the_training_split_of_the_data_serves(data):
-    examples = load_examples(data, ["test"], "all", None, "all")
+    examples = loaded(data, ["test"], "all", None, "all")
     assert raw(examples.calibration)
     assert examples.calibration_spec == examples.spec
     assert "(train split)" in examples.calibration.notes[0]
@@ -151,7 +155,7 @@ def test_objects_serve_by_their_training_split(splits, samples):
         "test": [(torch.from_numpy(TEST).float(), torch.arange(12))],
         "train": iter([(torch.from_numpy(TRAIN).float(), torch.from_numpy(LABELS))]),  # can be walked once
     }
-    examples = load_examples(pairs, splits, samples, None, "20")
+    examples = loaded(pairs, splits, samples, None, "20")
     order = chosen("20", 30)
     assert np.array_equal(examples.calibration.inputs, TRAIN[order])
     assert np.array_equal(examples.calibration.targets, LABELS[order])
@@ -171,10 +175,11 @@ NO_TRAINING = {
 def test_without_training_images_it_says_what_to_pass(data, reason):
     said = (
         "^recalibrating BatchNorm's statistics needs training images, and the data that are evaluated have none: pass "
-        r"--bn-data SPEC, for example --bn-data \"train.npz\(augment='crop4-flip'\)\" \("
+        r"--bn-data SPEC, for example --bn-data \"train.npz\(augment='crop4-flip'\)\", or keep the checkpoint's own "
+        r"statistics with --bn-stats frozen \("
     )
     with refused(f"{said}(?s:.*){reason}"):
-        load_examples(data, ["test"], "all", None, "10")
+        loaded(data, ["test"], "all", None, "10")
     assert load_examples(data, ["test"], "all").calibration is None
 
 
@@ -188,7 +193,7 @@ GIVEN = {
 
 @pytest.mark.parametrize("bn_data", GIVEN.values(), ids=GIVEN)
 def test_calibration_data_may_be_objects(bn_data):
-    examples = load_examples("test.npz", ["test"], "all", bn_data, "all")
+    examples = loaded("test.npz", ["test"], "all", bn_data, "all")
     order = chosen("all", 30)
     assert np.array_equal(examples.calibration.inputs, TRAIN[order])
     assert examples.calibration.digest == digest_of(TRAIN[order].astype(np.float32), LABELS[order])
@@ -309,7 +314,7 @@ def test_a_function_with_an_augment_of_its_own_is_given_it():
 
 def test_a_spec_in_the_job_has_no_folders(here):
     spec = f"{here / 'train.npz'}(augment='crop4-flip')"
-    assert load_examples("test.npz", ["test"], "all", spec, "5").calibration_spec == "train.npz(augment='crop4-flip')"
+    assert loaded("test.npz", ["test"], "all", spec, "5").calibration_spec == "train.npz(augment='crop4-flip')"
 
 
 def test_inputs_carry_the_calibration_and_its_notes(here):
@@ -333,7 +338,7 @@ def test_calibration_is_not_loaded_where_it_is_not_wanted():
 def test_the_real_images(shared):
     """The network of this file was trained with ImageNet's constants: the calibration images have to take them."""
     test, train = (f"{shared / 'data' / name}.npz" for name in ("cifar10_test", "cifar10_train_20k"))
-    examples = load_examples(f"{test}(mean='imagenet')", ["test"], "10", f"{train}(augment='crop4-flip')", "4000")
+    examples = loaded(f"{test}(mean='imagenet')", ["test"], "10", f"{train}(augment='crop4-flip')", "4000")
     found = examples.calibration
     assert examples.calibration_spec == "cifar10_train_20k.npz(augment='crop4-flip')"
     assert found.preprocessing == f"augment crop4-flip, {examples.batches['test'].preprocessing}"

@@ -308,9 +308,7 @@ def test_the_same_weights_are_taken_from_every_file(nets, small_data):
     a, b, c = nets
     torch.save({"state_dict": c.state_dict(), "ema": a.state_dict()}, "a.pt")
     torch.save({"state_dict": c.state_dict(), "ema": b.state_dict()}, "b.pt")
-    surface = landscape.compute(
-        a, {"test": small_data}, ckpt="a.pt", weights="ema", directions="to(b.pt)", progress=False, **LINE
-    )
+    surface = compute(a, small_data, "to(b.pt)", ckpt="a.pt", weights="ema")
     assert surface["loss"][3] == pytest.approx(loss_of(mixed([a, b], 1), small_data), **EXACT)
 
 
@@ -321,8 +319,8 @@ def test_other_weights_than_the_first_checkpoints_are_noted(nets, small_data, ke
     torch.save({key: b.half().state_dict()} if key else b.half().state_dict(), "b.pt")
 
     def notes(weights):
-        options = {"ckpt": "a.pt", "weights": weights, "directions": "to(b.pt)", "progress": False, **LINE}
-        return landscape.compute(a, {"test": small_data}, **options).provenance["notes"]
+        options = {"ckpt": "a.pt", "weights": weights, **LINE}
+        return compute(a, small_data, "to(b.pt)", **options).provenance["notes"]
 
     said = f"b.pt: the file holds no averaged weights under 'ema': {place} were taken"
     assert said in notes("ema")
@@ -358,6 +356,12 @@ def refusal(net, data, directions, **options) -> str:
             {"normalize": "layer", "perturb": "all", "seed": 3},
             "the directions to other checkpoints are taken as they are: leave out --normalize layer and --perturb all "
             "and --seed 3",
+        ),
+        (
+            "to(b.pt)",
+            {"role": ["1.*=weight:0", "5.bias=weight"]},
+            "the directions to other checkpoints are taken as they are: leave out --role '1.*=weight:0' and --role "
+            "'5.bias=weight'",
         ),
         (
             "to(b.pt)",

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from landscape.api.options import (
+    ESTIMATING,
+    check_choices,
+    check_counts,
+    check_examples,
+    check_folding,
+    check_numbers,
+    refuse_unused,
+    split_names,
+)
 from landscape.errors import LandscapeError
-from landscape.types import POLICIES, Axis, Finding, Grid, Surface, axis_of
+from landscape.types import Axis, Finding, Grid, Surface, axis_of
 
 if TYPE_CHECKING:
     from landscape.execution import Progress
     from landscape.execution.preparation import Settings
     from landscape.inputs import Inputs
 
-RESERVED = ("x", "y", "repeat", "bn", "directions", "statistics", "trajectory", "curvature")
-ESTIMATING = ("recalibrate", "all")
 Range = str | Sequence[float] | Axis
 
 
@@ -41,8 +48,8 @@ def compute(
     role: Sequence[str] = (),
     bn_stats: str | None = None,
     bn_data: Any = None,
-    bn_samples: str | int = 1000,
-    bn_batch_size: int = 128,
+    bn_samples: str | int | None = None,
+    bn_batch_size: int | None = None,
     bn_layers: bool = False,
     fold_bn: bool = False,
     repeats: int = 1,
@@ -85,11 +92,12 @@ def compute(
             lead to other checkpoints: between two networks the statistics of neither fit.
         bn_data: The calibration data, as `data`; a spec of images may say `augment='crop4-flip'`. None for the
             training split of `data`.
-        bn_samples: Which of them, as `samples`.
-        bn_batch_size: Examples in a batch whose statistics are taken, for `"batch"` and `"recalibrate"`.
+        bn_samples: Which of them, as `samples`, at least 4; None for 1000.
+        bn_batch_size: Examples in a batch whose statistics are taken, for `"batch"` and `"recalibrate"`; None for 128.
         bn_layers: Whether to store the drift of the statistics layer by layer, too.
-        fold_bn: Whether to fold BatchNorm into the weights before they are perturbed; changes nothing, and is refused,
-            where filter-normalised weights alone move under frozen statistics.
+        fold_bn: Whether to fold BatchNorm into the weights before they are perturbed; refused where filter-normalised
+            weights alone move under frozen statistics: it changes nothing there but the signs of the draws, by that
+            of gamma in each filter.
         repeats: How many independent draws of the directions; the first is that of a run without repeats.
         precision: Arithmetic of the forward pass: `"fp32"`.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
@@ -119,16 +127,17 @@ def compute(
     from landscape.directions import default_policy
 
     bn_stats = bn_stats or default_policy(str(directions))
-    _check_choices(normalize, bn_stats, precision, parametrization)
-    _check_numbers(seed, batch_size)
-    _check_counts(repeats, bn_batch_size)
+    check_choices(normalize, bn_stats, precision, parametrization)
+    check_numbers(seed, batch_size)
+    check_counts(repeats, bn_batch_size)
+    refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples, bn_layers=bn_layers, bn_batch_size=bn_batch_size)
     if fold_bn:
-        _check_folding(normalize, perturb, bn_stats, str(directions))
+        check_folding(normalize, perturb, bn_stats, str(directions))
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
     from landscape.execution.session import compute_surface
 
-    splits = _splits(split)
+    splits = split_names(split)
     settings = Settings(
         loss=loss,
         metrics=tuple(metric),
@@ -140,8 +149,8 @@ def compute(
         seed=seed,
         samples=str(samples),
         bn_stats=bn_stats,
-        bn_samples=str(bn_samples),
-        bn_batch_size=bn_batch_size,
+        bn_samples=Settings.bn_samples if bn_samples is None else str(bn_samples),
+        bn_batch_size=Settings.bn_batch_size if bn_batch_size is None else bn_batch_size,
         bn_layers=bn_layers,
         fold_bn=fold_bn,
         repeats=repeats,
@@ -172,7 +181,7 @@ def check_rescaling(
     y: Range | None = None,
     bn_stats: str = "all",
     bn_data: Any = None,
-    bn_samples: str | int = 500,
+    bn_samples: str | int | None = None,
     device: str = "auto",
     trust: bool = False,
     progress: bool | Progress = True,
@@ -191,7 +200,7 @@ def check_rescaling(
         y: The same along the second; None for a line.
         bn_stats: Policies for BatchNorm's statistics.
         bn_data: The calibration data.
-        bn_samples: Which of them.
+        bn_samples: Which of them; None for 500.
         device: Where to compute.
         trust: Whether a checkpoint may run code when it is loaded.
         progress: Whether to tell on stderr what goes on; or the object to tell.
@@ -204,12 +213,14 @@ def check_rescaling(
         LandscapeError: If an input is wrong, or nothing in the network can be rescaled.
     """
     grid = _grid(x, y)
-    _check_choices("filter", bn_stats, "fp32", "effective")
+    check_choices("filter", bn_stats, "fp32", "effective")
+    refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples)
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
     from landscape.execution.rescaling import rescaling
 
-    settings = Settings(loss=loss, samples=str(samples), bn_stats=bn_stats, bn_samples=str(bn_samples), device=device)
+    calibration = "500" if bn_samples is None else str(bn_samples)
+    settings = Settings(loss=loss, samples=str(samples), bn_stats=bn_stats, bn_samples=calibration, device=device)
     with strict_arithmetic():
         inputs = _inputs(model, data, ckpt, (split,), settings, bn_data, trust)
         return rescaling(inputs, grid, settings, factor, _teller(progress))
@@ -235,10 +246,13 @@ def _inputs(
     wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
     calibration = {"bn_data": bn_data, "bn_samples": wanted}
     if ckpt is None:
-        return from_objects(model, data, splits, settings.samples, **calibration)
-    return from_checkpoint(
-        ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
-    )
+        inputs = from_objects(model, data, splits, settings.samples, **calibration)
+    else:
+        inputs = from_checkpoint(
+            ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
+        )
+    check_examples(inputs, settings.bn_stats)
+    return inputs
 
 
 def _teller(progress: bool | Progress) -> Progress:
@@ -249,62 +263,8 @@ def _teller(progress: bool | Progress) -> Progress:
     return progress
 
 
-def _splits(split: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of splits become names of groups in the file, beside `x`, `y` and `directions`."""
-    splits = (split,) if isinstance(split, str) else tuple(split)
-    for name in splits:
-        if not re.fullmatch(r"[\w-]+", name) or name in RESERVED:
-            raise LandscapeError(
-                f"a split's name is letters, digits, - and _, and none of {', '.join(RESERVED)}, not {name!r}"
-            )
-    if not splits or len(set(splits)) < len(splits):
-        raise LandscapeError(f"give each split once, for example --split test, not {', '.join(splits) or 'none'}")
-    return splits
-
-
 def _grid(x: Range, y: Range | None) -> Grid:
     axes = [axis_of(x)]
     if y is not None and y != "none":
         axes.append(axis_of(y))
     return Grid(tuple(axes))
-
-
-def _check_numbers(seed: Any, batch_size: Any) -> None:
-    if not isinstance(seed, int):
-        raise LandscapeError(f"the seed is a whole number, not {seed!r}")
-    if batch_size != "auto" and (not isinstance(batch_size, int) or batch_size < 1):
-        raise LandscapeError(f"the batch size is 'auto' or a positive whole number, not {batch_size!r}")
-
-
-def _check_counts(repeats: Any, bn_batch_size: Any) -> None:
-    if not isinstance(repeats, int) or repeats < 1:
-        raise LandscapeError(f"--repeats is a positive whole number, for example 8, not {repeats!r}")
-    if not isinstance(bn_batch_size, int) or bn_batch_size < 2:
-        raise LandscapeError(f"--bn-batch-size needs two examples or more to have a variance, not {bn_batch_size!r}")
-
-
-def _check_folding(normalize: str, perturb: str, bn_stats: str, directions: str) -> None:
-    """Folding is offered where it makes a difference only."""
-    if bn_stats != "frozen":
-        raise LandscapeError(
-            f"--fold-bn folds the checkpoint's own statistics into the weights, and --bn-stats {bn_stats} needs them "
-            "apart: leave one of the two out"
-        )
-    if directions == "random" and normalize == "filter" and perturb == "weights":
-        raise LandscapeError(
-            "--fold-bn changes nothing where filter-normalised weights alone are perturbed under frozen statistics: "
-            "leave it out, or use another --normalize or --perturb weights+bias"
-        )
-
-
-def _check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:
-    from landscape.directions.normalize import NORMALIZERS
-
-    NORMALIZERS.get(normalize)
-    for name, value, known in (
-        ("bn_stats", bn_stats, (*POLICIES, "all")),
-        ("precision", precision, ("fp32",)),
-        ("parametrization", parametrization, ("effective", "raw")),
-    ):
-        if value not in known:
-            raise LandscapeError(f"{name} is {' or '.join(known)}, not {value!r}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from landscape.types import Finding
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     help="Policies for BatchNorm's statistics.",
 )
 @click.option("--bn-data", metavar="SPEC", help="The calibration images.")
-@click.option("--bn-samples", default="500", show_default=True, metavar="N|first:N", help="How many of them.")
+@click.option("--bn-samples", metavar="N|first:N", help="How many of them, at least 4. Default: 500.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--trust", is_flag=True, help="Load files that can run code.")
 def check(file: str | None, rescale: float | None, ckpt: str | None, **options: Any) -> int:
@@ -52,7 +53,9 @@ def check(file: str | None, rescale: float | None, ckpt: str | None, **options: 
     if rescale is not None:
         _demand(ckpt and not file, "--rescale tests a network, not a file: landscape check --rescale 3 --ckpt model.pt")
         return _told(check_rescaling(rescale, ckpt=ckpt, **options))
-    _demand(not ckpt, "--ckpt belongs to --rescale C; a surface is checked by its file: landscape check run.h5")
+    typed = _typed(("ckpt", *options))
+    belong = f"{' and '.join(typed)} {'belongs' if len(typed) == 1 else 'belong'} to --rescale C"
+    _demand(not typed, f"{belong}; a surface is checked by its file: landscape check run.h5")
     path = file or newest()
     if not file:
         click.echo(f"checking {path}, the newest run here", err=True)
@@ -63,6 +66,12 @@ def _demand(condition: object, text: str) -> None:
     """Refuse options that do not go together."""
     if not condition:
         raise click.UsageError(text)
+
+
+def _typed(names: Sequence[str]) -> list[str]:
+    """Which of the options were given, though it were with the value of the default."""
+    source = click.get_current_context().get_parameter_source
+    return [f"--{name.replace('_', '-')}" for name in names if source(name) is not ParameterSource.DEFAULT]
 
 
 def _told(findings: Sequence[Finding]) -> int:

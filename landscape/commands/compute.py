@@ -110,15 +110,19 @@ import click
     help="Calibration images, as --data; \"train.npz(augment='crop4-flip')\" for a network that was trained with crops "
     "and flips. Default: the training split of --data.",
 )
-@click.option("--bn-samples", default="1000", show_default=True, metavar="N|first:N", help="How many of them.")
+@click.option("--bn-samples", metavar="N|first:N", help="How many of them, at least 4. Default: 1000.")
 @click.option(
-    "--bn-batch-size", default=128, show_default=True, help="Batches whose statistics are taken (batch, recalibrate)."
+    "--bn-batch-size",
+    type=int,
+    metavar="N",
+    help="Batches whose statistics are taken (batch, recalibrate). Default: 128.",
 )
 @click.option("--bn-layers", is_flag=True, help="Store the drift of the statistics layer by layer, too.")
 @click.option(
     "--fold-bn",
     is_flag=True,
-    help="Fold BatchNorm into the weights first; only with another --normalize than filter or with perturbed biases.",
+    help="Fold BatchNorm into the weights first; only with another --normalize than filter or with perturbed biases: "
+    "else it changes nothing but the signs of the draws, by that of gamma in each filter.",
 )
 @click.option(
     "--repeats", default=1, show_default=True, help="Independent draws of the directions, for numbers with intervals."

@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from landscape.data.batches import Batches
 from landscape.data.imageset import ImageSet
 from landscape.data.loading import DATASETS, identity_of, load_data, load_split, parsed
-from landscape.data.samples import NoSplitsError
+from landscape.data.samples import NoSplitsError, shared
 from landscape.errors import LandscapeError
 from landscape.registry import Spec
 
 SPLIT = "train"
+FEWEST = 4
 
 
 def load_calibration(
-    bn_data: Any, data: Any, evaluated: Mapping[str, ImageSet | Batches], samples: str
+    bn_data: Any,
+    data: Any,
+    evaluated: Mapping[str, ImageSet | Batches],
+    training: ImageSet | Batches | None,
+    samples: str,
 ) -> tuple[Batches, str]:
     """Load the calibration images for `recalibrate`.
 
@@ -31,8 +38,8 @@ def load_calibration(
         bn_data: Spec of the calibration data, or anything that `load_split` takes: their training split is taken, or
             all where they are a single set; None for the training split of `data`.
         data: What is evaluated: a spec, or what a caller holds.
-        evaluated: The examples that are evaluated, by split. One example of the first split is enough to tell shape
-            and normalisation; `"train"` must be whole where it is among them: it serves if `bn_data` is None.
+        evaluated: The examples that are evaluated, by split, raw where they are known so.
+        training: The whole training split of `data`, where it is at hand: it serves if `bn_data` is None.
         samples: Which of the calibration images, as for `chosen`.
 
     Returns:
@@ -43,7 +50,7 @@ def load_calibration(
         LandscapeError: If there are no training images, too few, or of another shape than what is evaluated.
     """
     source = data if bn_data is None else bn_data
-    found, place = _training_split(data, evaluated) if bn_data is None else _given(bn_data)
+    found, place = _training_split(data, training) if bn_data is None else _given(bn_data)
     like = next(iter(evaluated.values()))
     _check_shape(found, like)
     found, notes = _normalised(found, like, source)
@@ -51,20 +58,22 @@ def load_calibration(
         part = found.subset(samples)
     except LandscapeError as error:
         raise LandscapeError(f"--bn-samples: {error}") from error
+    _check_number(part)
     batches = part.batches() if isinstance(part, ImageSet) else part
     all_notes = (
         _described(part, len(found), place),
         *_cautions(part),
         *notes,
+        *_overlaps(part, evaluated),
         *(f"calibration images: {note}" for note in batches.notes),
     )
     return dataclasses.replace(batches, notes=all_notes), identity_of(source)
 
 
-def _training_split(data: Any, evaluated: Mapping[str, ImageSet | Batches]) -> tuple[ImageSet | Batches, str]:
+def _training_split(data: Any, training: ImageSet | Batches | None) -> tuple[ImageSet | Batches, str]:
     """The training split of what is evaluated, and which part of it that is, in words."""
-    if SPLIT in evaluated:
-        return evaluated[SPLIT], "train split"
+    if training is not None:
+        return training, "train split"
     reason = "one loader is one split"
     if isinstance(data, str | Spec | Mapping):
         try:
@@ -73,7 +82,8 @@ def _training_split(data: Any, evaluated: Mapping[str, ImageSet | Batches]) -> t
             reason = str(error)
     raise LandscapeError(
         "recalibrating BatchNorm's statistics needs training images, and the data that are evaluated have none: pass "
-        f"--bn-data SPEC, for example --bn-data \"train.npz(augment='crop4-flip')\" ({reason})"
+        f"--bn-data SPEC, for example --bn-data \"train.npz(augment='crop4-flip')\", or keep the checkpoint's own "
+        f"statistics with --bn-stats frozen ({reason})"
     )
 
 
@@ -100,6 +110,14 @@ def _check_shape(found: ImageSet | Batches, like: ImageSet | Batches) -> None:
         raise LandscapeError(
             f"the calibration images of {found.name} have shape {shape}, but those that are evaluated {expected}: "
             "name images of the same shape with --bn-data"
+        )
+
+
+def _check_number(part: ImageSet | Batches) -> None:
+    if len(part) < FEWEST:
+        raise LandscapeError(
+            f"recalibration needs at least {FEWEST} images, for two halves of two, and --bn-samples takes {len(part)} "
+            f"of {part.name}: ask for more, for example --bn-samples 1000, or give more with --bn-data"
         )
 
 
@@ -156,3 +174,23 @@ def _cautions(part: ImageSet | Batches) -> tuple[str, ...]:
     if part.images.dtype == np.float32 and darkest < 0:
         return (f"the padding of {part.augment} is 0, which is not black in images with values down to {darkest:.4g}",)
     return ()
+
+
+def _overlaps(part: ImageSet | Batches, evaluated: Mapping[str, ImageSet | Batches]) -> tuple[str, ...]:
+    """Which of the calibration images are evaluated, too; the choice of both depends on the size of a set alone."""
+    counts = {split: shared(_raw(part), _raw(one)) for split, one in evaluated.items()}
+    what = "images" if isinstance(part, ImageSet) else "examples"
+    return tuple(
+        f"{count:,} of the {len(part):,} calibration {what} {'is' if count == 1 else 'are'} among the {split} {what} "
+        f"that are evaluated: the {split} loss with recalibrated statistics is slightly favoured"
+        for split, count in counts.items()
+        if count
+    )
+
+
+def _raw(part: ImageSet | Batches) -> NDArray[Any]:
+    """The images before augmentation, mean and std, as far as these are known."""
+    if isinstance(part, ImageSet):
+        return part.images
+    inputs = part.inputs.detach().cpu()
+    return (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).numpy()

@@ -45,6 +45,22 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
     return order[:count].astype(np.int64)
 
 
+def shared(one: NDArray[Any], other: NDArray[Any]) -> int:
+    """Count the rows of an array that another one has, too, to the bit.
+
+    Args:
+        one: Shape (N, ...).
+        other: Shape (M, ...).
+
+    Returns:
+        How many of the N; none where the rows are of another shape or type.
+    """
+    if (one.dtype, one.shape[1:]) != (other.dtype, other.shape[1:]):
+        return 0
+    known = {hashlib.sha256(row.tobytes()).digest() for row in other}
+    return sum(hashlib.sha256(row.tobytes()).digest() in known for row in one)
+
+
 def _read(samples: str, number: int) -> tuple[bool, int]:
     """Whether the original order is meant, and how many examples."""
     text = str(samples).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +19,25 @@ class Examples:
     """All the examples that a run uses.
 
     Attributes:
+        source: What they were loaded from: a spec, or what a caller holds.
         batches: The examples of each split, which are evaluated.
-        spec: How they are named in the job.
+        parts: The same, raw where the raw images are known.
+        training: The whole training split, where it was kept for calibration.
         calibration: The training examples over which BatchNorm's statistics are recalibrated; None if not asked for.
         calibration_spec: How these are named in the job.
     """
 
+    source: Any
     batches: Mapping[str, Batches]
-    spec: str
+    parts: Mapping[str, ImageSet | Batches]
+    training: ImageSet | Batches | None = None
     calibration: Batches | None = None
     calibration_spec: str = ""
+
+    @property
+    def spec(self) -> str:
+        """How the examples are named in the job."""
+        return identity_of(self.source)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -35,43 +45,54 @@ class Examples:
         parts = (*self.batches.values(), *([self.calibration] if self.calibration else []))
         return tuple(dict.fromkeys(note for one in parts for note in one.notes))
 
+    def calibrated(self, bn_data: Any, bn_samples: str) -> Examples:
+        """Load the examples for calibration, too.
 
-def load_examples(
-    data: Any, splits: Sequence[str], samples: str, bn_data: Any = None, bn_samples: str | None = None
-) -> Examples:
-    """Load the examples of each split and, if asked for, those for calibration.
+        Args:
+            bn_data: Spec of the calibration data, or anything else that data may be; None for the training split of
+                what is evaluated.
+            bn_samples: Which of them.
+
+        Returns:
+            All the examples.
+
+        Raises:
+            LandscapeError: If there are no images for calibration, too few, or of another shape.
+        """
+        batches, spec = load_calibration(bn_data, self.source, self.parts, self.training, bn_samples)
+        return dataclasses.replace(self, calibration=batches, calibration_spec=spec)
+
+
+def load_examples(data: Any, splits: Sequence[str], samples: str, keep_training: bool = False) -> Examples:
+    """Load the examples of each split.
 
     Args:
         data: Spec of the data, or a Dataset, DataLoader, iterable of batches, pair (inputs, targets) of arrays, or a
             mapping from splits to these.
         splits: Names of the splits.
         samples: Which examples of each.
-        bn_data: Spec of the calibration data, or anything else that `data` may be; None for the training split of
-            `data`.
-        bn_samples: Which examples of these; None to load none.
+        keep_training: Whether calibration may take its images from the training split: if that is evaluated, it is
+            then kept whole, and not loaded a second time.
 
     Returns:
-        The examples.
+        The examples, none of them for calibration yet.
 
     Raises:
-        LandscapeError: If a split is missing, one source would have to serve several, or there are no images for
-            calibration.
+        LandscapeError: If a split is missing, or one source would have to serve several.
     """
     if len(splits) > 1 and parsed(data) is None and not isinstance(data, Mapping):
         raise LandscapeError(
             f"one loader cannot be the splits {', '.join(splits)}: give a mapping from splits to loaders"
         )
-    batches, evaluated = {}, {}
+    parts, training = {}, None
     for split in splits:
         whole = _plain(load_split(data, split))
         as_given = samples == "all" and parsed(data) is None
-        part = whole if as_given else whole.subset(samples)
-        batches[split] = part.batches() if isinstance(part, ImageSet) else part
-        # A whole set may be large: it is kept only where calibration takes its images from it.
-        evaluated[split] = whole if bn_samples and bn_data is None and split == SPLIT else part.subset("first:1")
-    if bn_samples is None:
-        return Examples(batches, identity_of(data))
-    return Examples(batches, identity_of(data), *load_calibration(bn_data, data, evaluated, bn_samples))
+        parts[split] = whole if as_given else whole.subset(samples)
+        # A whole set may be large.
+        training = whole if keep_training and split == SPLIT else training
+    batches = {split: part.batches() if isinstance(part, ImageSet) else part for split, part in parts.items()}
+    return Examples(data, batches, parts, training)
 
 
 def _plain(loaded: ImageSet | Batches) -> ImageSet | Batches:

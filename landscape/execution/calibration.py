@@ -17,11 +17,13 @@ def cost_of(job: Job, inputs: Inputs) -> str:
         inputs: The data.
 
     Returns:
-        A sentence, or nothing where the statistics are frozen alone.
+        A sentence, or nothing where it costs what frozen statistics do.
     """
+    evaluated, number = sum(map(len, inputs.batches.values())), len(job.policies)
+    if "recalibrate" in job.policies and inputs.calibration is None:
+        return _without_calibration(evaluated, number)
     if job.policies == ("frozen",):
         return ""
-    evaluated = sum(map(len, inputs.batches.values()))
     calibration = 0 if inputs.calibration is None else len(inputs.calibration)
     costs = {"frozen": evaluated, "batch": evaluated, "recalibrate": evaluated + calibration}
     parts = [f"{policy} {costs[policy]:,}" for policy in job.policies]
@@ -29,6 +31,16 @@ def cost_of(job: Job, inputs: Inputs) -> str:
     return (
         f"examples through the network at every point: {', '.join(parts)}; "
         f"{total / evaluated:.2g} times the cost of frozen statistics alone"
+    )
+
+
+def _without_calibration(evaluated: int, number: int) -> str:
+    """In a network that keeps no statistics each policy costs the same."""
+    if number == 1:
+        return ""
+    return (
+        f"examples through the network at every point: {evaluated:,} for each of {number} policies; "
+        f"{number} times the cost of frozen statistics alone"
     )
 
 
