@@ -24,7 +24,9 @@ from landscape.errors import LandscapeError
 from landscape.parameters import ParameterSpace
 
 ASSETS = Path(landscape.__file__).parent / "assets"
-OPTIONS = {"x": "-1:1:5", "y": "-1:1:3", "bn_batch_size": 8, "progress": False}
+OPTIONS = {"x": "-1:1:5", "y": "-1:1:3", "progress": False}
+BATCHES = {"bn_batch_size": 8}
+SETTINGS = {"batch": BATCHES, "recalibrate": {**BATCHES, "bn_samples": 50}, "all": {**BATCHES, "bn_samples": 50}}
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def data(small_data):
 
 
 def compute(net, data, **options):
-    return landscape.compute(net, data, **{**OPTIONS, "bn_samples": 50, **options})
+    return landscape.compute(net, data, **{**OPTIONS, **SETTINGS.get(options.get("bn_stats"), {}), **options})
 
 
 def test_one_run_of_all_policies_holds_what_three_runs_give(small_net, data):
