@@ -189,25 +189,54 @@ def test_advice_names_every_axis():
     assert any("--x -2:2:9 --y -2:2:9" in finding.text for finding in check(small))
 
 
-def recalibrated(apart, error, bn_stats="recalibrate"):
+def recalibrated(apart, error, bn_stats="recalibrate", halves=None):
     centre = {"loss_minus_frozen": apart, "loss_minus_frozen_stderr": error}
-    return bowl(centre=centre, bn_stats=bn_stats, provenance={"statistics_layers": 3})
+    noise = {} if halves is None else {"calibration": {"half_difference": {"test": {"centre": halves, "ends": 9.0}}}}
+    return bowl(centre=centre, bn_stats=bn_stats, provenance={"statistics_layers": 3, **noise})
+
+
+def bn_centre(judged):
+    return next(one for one in check(judged) if one.code == "BN-CENTRE")
 
 
 @pytest.mark.parametrize(
-    ("apart", "error", "level"),
+    ("apart", "error", "halves", "level"),
     [
-        (0.0015, 0.0024, "ok"),
-        (-0.0299, 0.01, "ok"),
-        (0.0301, 0.01, "warning"),
-        (-0.0301, 0.01, "warning"),
-        (0, 0, "ok"),
+        (0.0015, 0.0024, None, "ok"),
+        (-0.0299, 0.01, None, "ok"),
+        (0.0301, 0.01, None, "warning"),
+        (-0.0301, 0.01, 0.0, "warning"),
+        (0, 0, None, "ok"),
+        (0.0499 * 3, 0.04, 0.06, "ok"),
+        (-0.0501 * 3, 0.04, -0.06, "warning"),
     ],
 )
-def test_the_centre_with_recalibrated_statistics_is_judged_against_three_standard_errors(apart, error, level):
-    (finding,) = (one for one in check(recalibrated(apart, error)) if one.code == "BN-CENTRE")
-    assert (finding.level, finding.values) == (level, {"difference": apart, "stderr": error})
+def test_the_centre_with_recalibrated_statistics_is_judged_against_three_standard_errors(apart, error, halves, level):
+    """3, 4 and 5: half of the difference between the halves of the calibration set is added in quadrature."""
+    finding = bn_centre(recalibrated(apart, error, halves=halves))
+    noise = abs(halves or 0) / 2
+    total = pytest.approx((error**2 + noise**2) ** 0.5)
+    assert finding.level == level
+    assert finding.values == {"difference": apart, "error": total, "stderr": error, "calibration": noise}
     assert ("augment= of --bn-data" in finding.text) == (level == "warning")
+    assert ("the running averages of the checkpoint lag behind its weights" in finding.text) == (level == "warning")
+
+
+@pytest.mark.parametrize(("apart", "halves", "noise"), [(0.2, 0.06, "0.03"), (-0.2, None, "not recorded")])
+def test_the_centre_is_said_to_be_higher_or_lower_and_why_it_is_uncertain(apart, halves, noise):
+    total, way = (0.04, "lower") if halves is None else (0.05, "higher")
+    assert bn_centre(recalibrated(apart, 0.04, halves=halves)).text.startswith(
+        f"the test loss at the trained weights is 0.2 +- {total} {way} than with the checkpoint's own statistics "
+        f"(errors: 0.04 over the examples, paired; {noise} over the calibration images)"
+    )
+
+
+@pytest.mark.parametrize("numbers", [(np.nan, 0.1, 0.1), (np.inf, 0.1, 0.1), (0.0, np.nan, 0.1), (0.0, 0.1, np.nan)])
+def test_a_centre_that_is_not_finite_is_never_ok(numbers):
+    apart, error, halves = numbers
+    finding = bn_centre(recalibrated(apart, error, halves=halves))
+    assert finding.level == "warning"
+    assert finding.text.endswith(": not finite")
 
 
 def test_no_centre_check_without_recalibration():
@@ -246,5 +275,25 @@ def test_of_several_repeats_it_is_said_in_how_many():
     judged = dataclasses.replace(judged, quantities={**judged.quantities, "test/loss": dented})
     texts = {finding.code: finding.text for finding in check(judged)}
     assert set(texts) == {"CENTRE-NOT-MINIMUM", "BN-CENTRE"}
-    assert texts["CENTRE-NOT-MINIMUM"].startswith("with frozen statistics, the test loss at (0, 0.25) is 0.4")
-    assert texts["CENTRE-NOT-MINIMUM"].endswith("(so in 2 of 4 draws of the directions)")
+    found = texts["CENTRE-NOT-MINIMUM"]
+    assert found.startswith("with frozen statistics, in draw 1 of the directions, the test loss at (0, 0.25) is 0.4")
+    assert found.endswith("(so in 2 of 4 draws)")
+
+
+def test_two_stated_accuracies_are_two_findings_in_every_draw():
+    plain = bowl(provenance={"stated": {"acc": 0.5, "top1": 0.6}, "cosines": [0.01] * 3})
+    arrays = {name: np.stack([values] * 3) for name, values in plain.quantities.items()}
+    judged = dataclasses.replace(plain, quantities=arrays, job=dataclasses.replace(plain.job, repeats=3))
+    texts = [finding.text for finding in check(judged)]
+    assert [text.split(",")[0] for text in texts] == [
+        "the checkpoint states acc 50.00%",
+        "the checkpoint states top1 60.00%",
+    ]
+
+
+def test_what_differs_from_draw_to_draw_is_said_of_its_own():
+    plain = bowl(provenance={"cosines": [0.01, -0.4, 0.3]})
+    arrays = {name: np.stack([values] * 3) for name, values in plain.quantities.items()}
+    (finding,) = check(dataclasses.replace(plain, quantities=arrays, job=dataclasses.replace(plain.job, repeats=3)))
+    assert finding.text.startswith("in draw 1 of the directions, the cosine between the two directions is -0.400")
+    assert finding.text.endswith("(so in 2 of 3 draws)")

@@ -16,8 +16,12 @@ from torch import nn
 import landscape
 from landscape.analysis.comparison import compared
 from landscape.analysis.geometry import stacked
+from landscape.analysis.groups import over_seeds
+from landscape.commands.main import main
 from landscape.errors import LandscapeError
 from landscape.reports.comparison import WRITERS, number, save_table, text
+from landscape.storage import save
+from landscape.types import POLICIES
 
 LINE = np.linspace(-1, 1, 21)
 
@@ -116,7 +120,7 @@ def policies(**more):
         "loss_minus_frozen": [0.0, 0.1, 0.01],
         "loss_minus_frozen_stderr": [0.0, 0.02, 0.003],
     }
-    job = dataclasses.replace(first.job, bn_stats="all", bn_batch_size=50)
+    job = dataclasses.replace(first.job, bn_stats="all", bn_batch_size=50, bn_digest="2" * 64)
     return dataclasses.replace(first, quantities=quantities, centre={"test": centre}, job=job)
 
 
@@ -150,7 +154,7 @@ def test_only_the_policies_that_are_asked_for():
 
 def test_groups_of_training_seeds_are_compared_over_networks():
     groups = [
-        [line(c, name=f"{kind}{i}.h5") for i, c in enumerate(curvatures)]
+        [line(c, name=f"{kind}{i}.h5", checkpoint_sha256=f"{kind}{i}") for i, c in enumerate(curvatures)]
         for kind, curvatures in (("a", (1.0, 1.1, 1.2)), ("b", (2.0, 2.2, 2.4)))
     ]
     comparison = compared(groups)
@@ -186,7 +190,7 @@ REFUSED = {
     "axes": (lambda: dataclasses.replace(surface(np.ones((5, 5))), path="b.h5"), r"a\.h5 holds a line, b\.h5 a plane"),
     "range": (
         lambda: dataclasses.replace(surface(np.ones(5), x=landscape.Axis.parse("1:2:5")), path="b.h5"),
-        r"have only 1 to 1 in common, with fewer than 3 points of one of them",
+        r"these files share the coordinates 1 to 1, which leaves fewer than 3 points of one of them",
     ),
 }
 
@@ -212,8 +216,8 @@ CAUTIONS = {
     "COMPARE-PERTURBED": {"perturb": "all"},
     "COMPARE-SEED": {"seed": 1},
     "COMPARE-BN": {"bn_stats": "batch"},
-    "COMPARE-BN-BATCH": {"bn_batch_size": 64},
-    "COMPARE-CALIBRATION": {"bn_digest": "3" * 64},
+    "COMPARE-ROLES": {"roles": ("fc.*=head:0",)},
+    "COMPARE-DIRECTIONS": {"directions": "d.pt", "directions_sha256": "4" * 64},
     "COMPARE-PRECISION": {"precision": "bf16"},
     "COMPARE-FOLDED": {"fold_bn": True},
     "COMPARE-PREPROCESSING": {"preprocessing": {"test": "scaled to [0, 1]"}},
@@ -226,6 +230,146 @@ def test_what_differs_is_said_with_its_code(code):
     assert (finding.code, finding.level) == (code, "warning")
     assert "in a.h5" in finding.text
     assert "in b.h5" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "others"),
+    [
+        ("COMPARE-BN-BATCH", {"bn_batch_size": 64}, ("batch", "recalibrate")),
+        ("COMPARE-CALIBRATION", {"bn_digest": "3" * 64}, ("recalibrate",)),
+        ("COMPARE-CALIBRATION", {"bn_preprocessing": "scaled"}, ("recalibrate",)),
+    ],
+)
+def test_settings_of_statistics_are_said_where_they_bear_on_what_is_compared(code, field, others):
+    one, two = policies(), policies(name="b.h5")
+    two = dataclasses.replace(two, job=dataclasses.replace(two.job, **field))
+    for policy in POLICIES:
+        said = [finding.code for finding in compared([[one], [two]], policies=[policy]).findings]
+        assert said == [code] * (policy in others)
+    plain = [dataclasses.replace(each, provenance={**each.provenance, "statistics_layers": 0}) for each in (one, two)]
+    assert not compared([[each] for each in plain]).findings
+
+
+def test_what_is_not_compared_is_no_caution():
+    every, frozen = policies(), line(name="frozen.h5")
+    assert not compared([[every], [frozen]], policies=["frozen"]).findings
+    assert not compared([[every], [frozen]]).findings
+    assert not compared([[every]]).findings
+    (finding,) = compared([[frozen], [every]]).findings
+    assert finding.code == "COMPARE-BN"
+    assert "(frozen in frozen.h5; frozen and batch and recalibrate in a.h5)" in finding.text
+
+
+def test_a_draw_unfinished_under_a_policy_that_is_not_compared_is_used():
+    source = policies()
+    count = source["test/count"].copy()
+    count[2, 2, 3] = 0
+    source = dataclasses.replace(source, quantities={**source.quantities, "test/count": count})
+    assert not compared([[source]], policies=["frozen", "batch"]).findings
+    assert [finding.code for finding in compared([[source]]).findings] == ["COMPARE-INCOMPLETE"]
+
+
+def test_one_checkpoint_is_not_two_networks():
+    message = (
+        r"a group's files are different trained networks, and a\.h5 and b\.h5 hold the same checkpoint: draws of the "
+        "directions of one network come with --repeats"
+    )
+    with pytest.raises(LandscapeError, match=message):
+        compared([[line(checkpoint_sha256="1")], [line(), line(name="b.h5", seed=1)]])
+
+
+def test_other_directions_are_not_paired():
+    """Pairs would all differ the same way: p = 2/16. As groups of four most labellings are as far apart."""
+    one, two = line(), line(1.05, name="b.h5", seed=1)
+    comparison = compared([[one], [two]])
+    found = effect(comparison, "mean_rise_1")
+    expected = over_seeds(*(each.values["mean_rise_1"][0] for each in comparison.contenders))
+    assert (found.over, found.paired, found.number) == ("directions", False, 8)
+    assert (found.estimate, found.p, found.smallest_p) == (expected.estimate, expected.p, 2 / 70)
+    assert found.p > 0.5
+    assert math.isnan(found.low)
+    told = " ".join(text(comparison).split())
+    assert "×1.05 p=0.6 (unpaired)" in told or f"p={found.p:.2g} (unpaired)" in told
+    assert "draws of the directions (unpaired: their directions differ) are compared by the ratio of the" in told
+    assert "sign-flip" not in told
+
+
+def test_other_draws_of_one_seed_are_not_paired():
+    one, two = line(), line(2.0, name="b.h5")
+    assert effect(compared([[one.sel(repeat=1)], [two.sel(repeat=1)]]), "mean_rise_1").paired
+    assert not effect(compared([[one.sel(repeat=1)], [two.sel(repeat=2)]]), "mean_rise_1").paired
+
+
+def at_centre(one, two, name="test/centre_loss", **more):
+    """Estimate and half width of the interval of a number of the trained weights."""
+    found = compared([[one], [two]], **more).effect(name, 1)
+    return found.estimate, pytest.approx((found.high - found.low) / 2 / 1.96), found.paired
+
+
+def only(policy, name="b.h5"):
+    return dataclasses.replace(policies(name=name).sel(bn=policy), path=name)
+
+
+@pytest.mark.parametrize("policy", ["batch", "recalibrate"])
+def test_of_one_checkpoint_the_loss_differs_from_the_frozen_one_by_a_paired_error(policy):
+    apart, error = {"batch": (0.1, 0.02), "recalibrate": (0.01, 0.003)}[policy]
+    frozen, other = line(), only(policy)
+    assert at_centre(frozen, other) == (pytest.approx(apart), error, True)
+    assert at_centre(other, frozen) == (pytest.approx(-apart), error, True)
+    assert at_centre(frozen, other, "test/centre_accuracy") == (0.0, math.hypot(0.01, 0.01), False)
+
+
+@pytest.mark.parametrize(
+    "change", [{"checkpoint_sha256": "1"}, {"weights": "ema"}, {"preprocessing": {"test": "scaled"}}]
+)
+def test_of_other_networks_or_images_the_loss_differs_by_an_unpaired_error(change):
+    other = only("batch")
+    other = dataclasses.replace(other, job=dataclasses.replace(other.job, **change))
+    assert at_centre(line(), other) == (pytest.approx(0.1), math.hypot(0.02, 0.02), False)
+
+
+def test_without_a_stored_error_none_is_paired():
+    other = only("batch")
+    centre = {name: value for name, value in other.centre["test"].items() if "minus_frozen" not in name}
+    other = dataclasses.replace(other, centre={"test": centre})
+    assert at_centre(line(), other) == (pytest.approx(0.1), math.hypot(0.02, 0.02), False)
+    bare = [dataclasses.replace(each, centre={"test": {"loss": 0.5, "count": 1.0}}) for each in (line(), other)]
+    assert math.isnan(
+        effect(compared([[bare[0]], [dataclasses.replace(bare[1], path="c.h5")]]), "test/centre_loss").low
+    )
+
+
+def test_a_network_without_statistics_is_exactly_itself_under_every_policy():
+    frozen, batch = (
+        dataclasses.replace(
+            each, provenance={"statistics_layers": 0}, centre={"test": {**line().centre["test"], "loss": loss}}
+        )
+        for each, loss in ((line(), 0.5), (only("batch"), 0.5 + 1e-8))
+    )
+    for name in ("test/centre_loss", "test/centre_accuracy"):
+        assert at_centre(frozen, batch, name) == (0.0, 0.0, True)
+
+
+def regular(curvature, start, stop, number, name="b.h5"):
+    x = np.linspace(start, stop, number)
+    axis = landscape.Axis(tuple(x.tolist()))
+    return dataclasses.replace(surface(0.5 + curvature * x**2 / 2, x=axis), path=name)
+
+
+@pytest.mark.parametrize(("start", "stop", "number"), [(-0.85, 1.1, 40), (-1.2, 0.9, 22), (-2, 2, 21)])
+def test_a_range_ends_at_coordinates_that_every_file_has(start, stop, number):
+    one, two = (c.surfaces[0][0] for c in compared([[line(repeats=1)], [regular(1, start, stop, number)]]).contenders)
+    ends = [(each.grid.axes[0].values[0], each.grid.axes[0].values[-1]) for each in (one, two)]
+    assert ends[0] == pytest.approx(ends[1])
+
+
+def test_other_points_within_the_range_are_said():
+    (finding,) = compared([[line(repeats=1)], [regular(1, -1, 1, 41)]]).findings
+    assert (finding.code, finding.level) == ("COMPARE-GRID", "warning")
+    assert finding.text == (
+        "the points differ (21 points at most 0.1 apart in a.h5; 41 points at most 0.05 apart in b.h5): widths, "
+        "curvatures, roughness and shares depend on them"
+    )
 
 
 def test_ranges_are_cut_to_what_all_cover():
@@ -279,8 +423,12 @@ def test_the_text_says_what_was_measured_on_how_much():
     words = " ".join(text(comparison).split())
     for expected in (
         "cross-entropy on 200 test examples; 4 lines through the trained weights, x from -1 to 1; random directions",
-        "medians over 4 draws of the directions with 95 % bootstrap intervals; p of a two-sided sign-flip test on "
-        "paired draws, of which the smallest possible is 0.12",
+        "medians over 4 draws of the directions; [..] are 95 % bootstrap intervals over them; with few of them these "
+        "cover less than 95 %, 75 % at three compared in pairs (the same draws of the directions): the median ratio or "
+        "difference with its bootstrap interval over the pairs, p of a two-sided sign-flip test, of which the smallest "
+        "possible is 0.12",
+        "± of the trained weights' own loss and accuracy is one standard error over the examples, and the [..] of how "
+        "these differ is 1.96 standard errors either way, of a difference taken example by example",
         "the unit of replication is directions of one training run: a claim about an architecture needs "
         "several training seeds",
         "mean rise at r = 1 (loss) 0.575 [0.5, 0.65] 1.725 [1.5, 1.95] ×3 [3, 3] p=0.12",
@@ -291,10 +439,50 @@ def test_the_text_says_what_was_measured_on_how_much():
     assert str(comparison) == text(comparison)
 
 
-def test_one_draw_has_no_intervals():
-    words = text(compared([[line(repeats=1)], [line(3.0, name="b.h5", repeats=1)]]))
-    assert "one draw of the directions: no intervals; use --repeats 8 for them" in words
+def test_one_draw_has_no_intervals_but_over_the_examples():
+    words = text(compared([[line(repeats=1)], [line(3.0, name="b.h5", repeats=1, checkpoint_sha256="1")]]))
+    told = " ".join(words.split())
+    assert "one draw of the directions: no intervals over directions; use --repeats 8 for them" in told
+    assert "1.96 standard errors either way, as if the examples of the two were independent, which errs on" in told
     assert "×3\n" in words
+    assert "sign-flip" not in told
+    assert "p values" not in told
+
+
+def test_of_one_network_nothing_is_said_of_tests():
+    told = " ".join(text(compared([[line(repeats=8)]])).split())
+    assert "medians over 8 draws of the directions; [..] are 95 % bootstrap intervals over them ± of" in told
+    assert not any(word in told for word in ("sign-flip", "p values", "how these differ", "75 %"))
+
+
+def test_over_networks_the_intervals_are_said_to_be_over_networks():
+    groups = [[line(1 + i / 10, name=f"{k}{i}.h5", checkpoint_sha256=f"{k}{i}") for i in range(3)] for k in "ab"]
+    told = " ".join(text(compared(groups)).split())
+    assert (
+        "[..] are 95 % bootstrap intervals over networks: with few of them these cover less than 95 %, 75 % at" in told
+    )
+    assert (
+        "networks of different kinds are compared by the ratio of the geometric means (or the difference of the means) "
+        "without an interval, p of a two-sided permutation test, of which the smallest possible is 0.1 " in told
+    )
+    assert "sign-flip" not in told
+    assert "over the examples" not in told
+    mixed = " ".join(text(compared([groups[0], [line(name="c.h5")]])).split())
+    assert "of a single network the median and its [..] are over the draws of the directions" in mixed
+
+
+def test_policies_of_the_same_networks_are_compared_in_pairs():
+    two = [policies(name=f"{i}.h5", checkpoint_sha256=str(i)) for i in range(2)]
+    told = " ".join(text(compared([two])).split())
+    assert "compared in pairs (the same networks): the median ratio or difference" in told
+    assert "permutation" not in told
+
+
+def test_a_number_that_no_pair_has_does_not_hide_the_smallest_p():
+    comparison = compared([[line()], [line(3.0, name="b.h5")]])
+    first = dataclasses.replace(effect(comparison, "mean_rise_1"), smallest_p=math.nan)
+    told = text(dataclasses.replace(comparison, effects=(first, *comparison.effects)))
+    assert "of which the smallest possible is 0.12" in " ".join(told.split())
 
 
 def test_more_than_two_stand_one_below_the_other():
@@ -330,3 +518,61 @@ def test_the_tables_hold_the_numbers(tmp_path):
 )
 def test_numbers_have_four_digits(value, said):
     assert number(value) == said
+
+
+def test_json_tells_what_was_measured_as_infinite_from_what_is_not_there(tmp_path):
+    steep = regular(1, -1, 1, 21, name="a.h5")
+    loss = steep["test/loss"].copy()
+    loss[0] = np.inf
+    steep = dataclasses.replace(steep, quantities={**steep.quantities, "test/loss": loss})
+    content = json.loads(save_table(compared([[steep]]), tmp_path / "t.json").read_text())
+    values = content["contenders"][0]["values"]
+    assert values["largest_rise"] == [["inf"]]
+    assert values["test/centre_loss_stderr"] == [[None]]
+
+
+def test_what_is_counted_and_divided_is_said_as_it_is():
+    shown = {measure.name: measure for measure in compared([[line()]]).measures}
+    assert shown["nonconvex_share"].label == "share of non-convex inner points"
+    assert shown["nonconvex_share"].definition.startswith("Share of the inner points (those with neighbours on every")
+    assert "Mean of |f(x) - f(-x)| / (mean of (f(x) + f(-x)) / 2 - L0)," in shown["asymmetry"].definition
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """The command `landscape compare` in a folder with two files of lines; gives the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+    for name, curvature in (("a.h5", 1.0), ("b.h5", 2.0)):
+        save(line(curvature, repeats=1), name)
+
+    def call(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main(["compare", *words])
+        return stopped.value.code, *capsys.readouterr()
+
+    return call
+
+
+REFUSED_WORDS = {
+    "comma": (
+        ("a.h5,",),
+        "a file name is missing beside a comma in 'a.h5,': write the files of one kind without spaces",
+    ),
+    "policy": (("a.h5", "--bn", "frozn"), "'frozn' is not one of 'frozen', 'batch', 'recalibrate'"),
+    "layout": (
+        ("a.h5", "--layout", "grid"),
+        "the layout grid is one of planes, and these are lines: take the layout rows",
+    ),
+    "metric": (("a.h5", "--metric", "acuracy"), "has no quantity 'test/acuracy'"),
+    "clip": (("a.h5", "--clip", "-3"), "the clip must lie above the smallest value"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_WORDS)
+def test_what_cannot_be_compared_or_drawn_is_refused_before_the_table(command, case):
+    words, message = REFUSED_WORDS[case]
+    code, out, told = command(*words, "b.h5")
+    assert code != 0
+    assert message in " ".join(told.split())
+    assert not out
+    assert "--1d" not in told

@@ -61,7 +61,10 @@ def dots(panel, faint=False):
 
 
 def seeds(factor=1.0, name="a", number=3):
-    return [network(factor * (1 + 0.3 * index), f"{name}{index}.h5") for index in range(number)]
+    return [
+        network(factor * (1 + 0.3 * index), f"{name}{index}.h5", checkpoint_sha256=f"{index}")
+        for index in range(number)
+    ]
 
 
 PAIR = compared([[network()], [network(2.0, "b.h5")]])
@@ -125,8 +128,16 @@ def test_the_same_draw_is_joined_between_two_networks_alone():
         assert not of(numbers(other).panels[0], Line)
 
 
+def test_draws_of_other_directions_are_not_joined():
+    scene = numbers(compared([[network()], [network(2.0, "b.h5", seed=1)]]), ["mean_rise_1"])
+    assert not of(scene.panels[0], Line)
+    assert "thin lines" not in scene.caption
+
+
 def test_two_policies_of_the_same_networks_are_joined_network_by_network():
-    own = compared([[policies("a0.h5"), policies("a1.h5", factors=(2, 3, 4))]], policies=["frozen", "batch"])
+    own = compared(
+        [[policies("a0.h5"), policies("a1.h5", factors=(2, 3, 4), checkpoint_sha256="1")]], policies=["frozen", "batch"]
+    )
     scene = numbers(own, ["mean_rise_1"])
     assert of(scene.panels[0], Line)[0].y.size == 2 * 3
     assert "thin lines join the same network" in scene.caption
@@ -291,7 +302,7 @@ def test_an_unknown_number_is_told_with_those_that_exist():
         (GROUPS, "loss", True),
         (PAIR, "count", False),
         (compared([[network(repeats=1)]]), "loss", False),
-        (compared([[network(repeats=1), network(2.0, repeats=1)]]), "loss", True),
+        (compared([[network(repeats=1), network(2.0, repeats=1, checkpoint_sha256="1")]]), "loss", True),
     ],
     ids=["draws", "seeds", "another quantity", "a single draw", "single draws of seeds"],
 )

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from surfaces import surface
 
+from landscape.analysis.groups import MOST_LABELLINGS, over_seeds
 from landscape.analysis.measures import MEASURES, measures
 from landscape.analysis.replication import (
     DRAWS,
-    MOST_LABELLINGS,
+    ROUNDING,
     bootstrap_interval,
-    over_seeds,
     paired,
     sign_flip_test,
     smallest_sign_flip_p,
@@ -287,3 +287,24 @@ def test_seeds_without_a_logarithm_are_left_out_and_counted():
 def test_an_empty_group_of_seeds_has_no_numbers():
     found = over_seeds([], [1.0])
     assert all(map(math.isnan, (found.estimate, found.p, found.smallest_p)))
+
+
+@pytest.mark.parametrize("kind", ["ratio", "difference"])
+def test_rounding_is_no_effect(kind):
+    """All eight pairs differ the same way, by less than one part in a million: the smallest p, were it counted."""
+    found = paired(EIGHT, EIGHT * (1 + 0.9 * ROUNDING), kind)
+    assert set(found.effects) == {0.0}
+    assert (found.estimate, found.low, found.high) == ((1.0,) * 3 if kind == "ratio" else (0.0,) * 3)
+    assert found.p == 1.0
+    assert paired(EIGHT, EIGHT * (1 + 1.1 * ROUNDING), kind).p == 2 / 256
+
+
+@pytest.mark.parametrize(("kind", "nothing"), [("ratio", 1.0), ("difference", 0.0)])
+def test_rounding_does_not_tell_groups_apart(kind, nothing):
+    found = over_seeds([0.1] * 3, [0.1 * (1 + 0.9 * ROUNDING)] * 3, kind)
+    assert (found.estimate, found.p) == (nothing, 1.0)
+    assert over_seeds([0.1] * 3, [0.1 * (1 + 1.1 * ROUNDING)] * 3, kind).p == 2 / 20
+
+
+def test_the_rounding_of_a_difference_is_that_of_its_own_pair():
+    assert paired([0.0, 1e6], [1e-9, 1e6 + 0.5], "difference").effects == (1e-9, 0.0)

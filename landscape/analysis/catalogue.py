@@ -233,11 +233,12 @@ def _curvature(taken: Field, radius: float, of: Callable[[FloatArray], float]) -
 def _nonconvex(axes: int) -> Measure:
     return Measure(
         "nonconvex_share",
-        "share of non-convex cells",
+        "share of non-convex inner points",
         "",
-        f"Share of the inner points at which the Hessian of central differences over {'3' if axes == 1 else '3 x 3'} "
-        "points has an eigenvalue below -max(0.01 m, 1e-6 R / h^2), with m its largest absolute eigenvalue, R the "
-        "range of those losses and h the smallest step; sampling errors, shared by neighbours, are left out.",
+        "Share of the inner points (those with neighbours on every side) at which the Hessian of central differences "
+        f"over {'3' if axes == 1 else '3 x 3'} points has an eigenvalue below -max(0.01 m, 1e-6 R / h^2), with m its "
+        "largest absolute eigenvalue, R the range of those losses and h the smallest step; sampling errors, shared by "
+        "neighbours, are left out.",
         nonconvex_share,
     )
 
@@ -275,8 +276,8 @@ def _asymmetry() -> tuple[Measure, Measure]:
             "asymmetry",
             "asymmetry",
             "",
-            f"Mean of |f(x) - f(-x)| / mean of (f(x) + f(-x)) / 2 - L0, over {pairs}: 0 for an even surface, 2 for one "
-            "that rises on one side only.",
+            f"Mean of |f(x) - f(-x)| / (mean of (f(x) + f(-x)) / 2 - L0), over {pairs}: 0 for an even surface, 2 for "
+            "one that rises on one side only.",
             asymmetry,
         ),
         Measure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -41,24 +41,25 @@ def check(surface: Surface) -> list[Finding]:
 
 
 def _over_repeats(surface: Surface) -> list[Finding]:
-    """The findings under one policy; one that several draws of the directions share is that of the first of them."""
-    groups: dict[tuple[object, str, str], list[Finding]] = {}
+    """The findings under one policy; of those that not all draws of the directions share, the first with its draw."""
+    groups: dict[tuple[object, ...], dict[int, Finding]] = {}
     for repeat in range(surface.repeats):
         plain = surface.sel(repeat=repeat)
         for rule in (*RULES, _directions):
             for split in surface.splits:
-                for finding in rule(plain, split):
-                    groups.setdefault((rule, split, finding.code), []).append(finding)
-    if surface.repeats == 1:
-        return [finding for group in groups.values() for finding in group]
-    return [
-        group[0]
-        if len(group) == surface.repeats and len({finding.text for finding in group}) == 1
-        else dataclasses.replace(
-            group[0], text=f"{group[0].text} (so in {len(group)} of {surface.repeats} draws of the directions)"
-        )
-        for group in groups.values()
-    ]
+                # A rule that says several things of a split says them in one order, whatever the draw.
+                for place, finding in enumerate(rule(plain, split)):
+                    groups.setdefault((rule, split, finding.code, place), {})[repeat] = finding
+    return [_of_draws(group, surface.repeats) for group in groups.values()]
+
+
+def _of_draws(group: Mapping[int, Finding], repeats: int) -> Finding:
+    """What is said of some draws: as it is where all are alike, else that of the first, and in how many it is so."""
+    first, finding = next(iter(group.items()))
+    if len(group) == repeats and len({one.text for one in group.values()}) == 1:
+        return finding
+    text = f"in draw {first} of the directions, {finding.text} (so in {len(group)} of {repeats} draws)"
+    return dataclasses.replace(finding, text=text)
 
 
 def _complete(surface: Surface, split: str) -> Iterator[Finding]:
@@ -199,25 +200,35 @@ def _stated(surface: Surface, split: str) -> Iterator[Finding]:
 
 
 def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
-    """Statistics that are estimated anew at the trained weights should give the loss of the checkpoint's own."""
+    """Statistics that are estimated anew at the trained weights should give the loss of the checkpoint's own.
+
+    The error is sqrt(e^2 + c^2): e the standard error of the difference, paired over the examples; c that of the
+    calibration, half of the difference between the losses under the statistics of the two halves of its images (whose
+    standard error is 2 c, as each half has twice the variance of the whole).
+    """
     if surface.job.bn_stats != "recalibrate" or surface.provenance.get("statistics_layers") == 0:
         return
-    apart, error = (_centre(surface, split, f"loss_minus_frozen{suffix}") for suffix in ("", "_stderr"))
+    apart, paired = (_centre(surface, split, f"loss_minus_frozen{suffix}") for suffix in ("", "_stderr"))
+    halves = surface.provenance.get("calibration", {}).get("half_difference", {}).get(split, {}).get("centre")
+    calibration = 0.0 if halves is None else abs(float(halves)) / 2
+    error = float(np.hypot(paired, calibration))
+    values = {"difference": apart, "error": error, "stderr": paired, "calibration": calibration}
+    where = f"the {split} loss at the trained weights"
+    if not np.isfinite([apart, error]).all():
+        text = f"{where} minus that with the checkpoint's own statistics is {apart:+.2g} +- {error:.1g}: not finite"
+        yield Finding("BN-CENTRE", "warning", text, values)
+        return
     biased = abs(apart) > BIASED * error
+    noise = "not recorded" if halves is None else f"{calibration:.1g}"
     found = (
-        f"the {split} loss at the trained weights is {apart:+.2g} +- {error:.1g} off that with the checkpoint's own "
-        "statistics (paired over examples)"
+        f"{where} is {abs(apart):.2g} +- {error:.1g} {'lower' if apart < 0 else 'higher'} than with the checkpoint's "
+        f"own statistics (errors: {paired:.1g} over the examples, paired; {noise} over the calibration images)"
     )
     advice = (
-        ": the calibration images are not prepared as those of the training were; see augment= of --bn-data, or take "
-        "more with --bn-samples"
+        ": either the running averages of the checkpoint lag behind its weights, or the calibration images are "
+        "prepared otherwise than those of the training (augment= of --bn-data)"
     )
-    yield Finding(
-        "BN-CENTRE",
-        "warning" if biased else "ok",
-        found + advice if biased else found,
-        {"difference": apart, "stderr": error},
-    )
+    yield Finding("BN-CENTRE", "warning" if biased else "ok", found + advice if biased else found, values)
 
 
 RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (

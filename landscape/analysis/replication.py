@@ -1,7 +1,9 @@
-"""What repeats say: intervals, and exact tests that assume nothing of the distributions.
+"""What repeats say: intervals, and an exact test of pairs that assumes nothing of the distributions.
 
 The unit is what was drawn anew. Repeats over directions say how a number varies over directions of one training
-run; only networks that were trained independently (`over_seeds`) say something about a kind of network.
+run; only networks that were trained independently say something about a kind of network. A loss is known to about
+1e-7 of its size: what differs by less than `ROUNDING` differs by exactly nothing, so that rounding is never called
+significant.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from landscape.types import FloatArray
 Kind = Literal["ratio", "difference"]
 
 MOST_FLIPPED = 12
-MOST_LABELLINGS = 20_000
 BLOCKS = 9
 BLOCK = 11_111
 DRAWS = BLOCKS * BLOCK
 TIE = 1e-12
+# An order of magnitude above the rounding of losses in single precision (6e-8).
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -56,29 +59,6 @@ class Paired:
     def number(self) -> int:
         """The number of pairs that are used."""
         return len(self.effects)
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """How two groups of independently trained networks compare.
-
-    Attributes:
-        kind: `"ratio"` or `"difference"`.
-        estimate: The ratio of the geometric means b / a, or the difference of the means b - a.
-        p: Two-sided p value of the permutation test.
-        smallest_p: The smallest value that p could take with groups of these sizes.
-        exact: Whether every labelling was tried.
-        numbers: The numbers of networks that are used, in a and in b.
-        left_out: The numbers of those that are left out.
-    """
-
-    kind: Kind
-    estimate: float
-    p: float
-    smallest_p: float
-    exact: bool
-    numbers: tuple[int, int]
-    left_out: tuple[int, int]
 
 
 def bootstrap_interval(
@@ -171,6 +151,8 @@ def paired(a: ArrayLike, b: ArrayLike, kind: Kind = "ratio", level: float = 0.95
     and interval are given as exp of these. Pairs with a number that is not finite have no effect; nor, for a ratio,
     have those with one that is not positive, unless both are equal: then the effect is 0. They are left out and
     counted: a ratio with pairs left out speaks of the others only, and the difference may be the better question.
+    An effect that is rounding is exactly 0 before all else: a log-ratio below `ROUNDING` (1e-6) in absolute value, a
+    difference below 1e-6 of the larger absolute value of its pair.
 
     Args:
         a: Shape (K,).
@@ -196,7 +178,7 @@ def paired(a: ArrayLike, b: ArrayLike, kind: Kind = "ratio", level: float = 0.95
     effects = effects[~np.isnan(effects)]
     estimate = float(np.median(effects)) if effects.size else math.nan
     summary = (estimate, *bootstrap_interval(effects, level=level, seed=seed))
-    middle, low, high = map(_exp, summary) if kind == "ratio" else summary
+    middle, low, high = map(exponential, summary) if kind == "ratio" else summary
     return Paired(
         kind,
         middle,
@@ -214,75 +196,36 @@ def _effects(first: FloatArray, second: FloatArray, kind: Kind) -> FloatArray:
     usable = np.isfinite(first) & np.isfinite(second)
     with np.errstate(invalid="ignore", divide="ignore"):
         if kind == "difference":
-            return np.where(usable, second - first, np.nan)
-        logs = np.where((first > 0) & (second > 0), np.log(second) - np.log(first), np.nan)
-    return np.where(usable, np.where(first == second, 0.0, logs), np.nan)
+            apart = second - first
+            scale = np.maximum(np.abs(first), np.abs(second))
+        else:
+            apart = np.where((first > 0) & (second > 0), np.log(second) - np.log(first), np.nan)
+            scale = np.ones_like(apart)
+        nothing = (first == second) | (np.abs(apart) < ROUNDING * scale)
+    return np.where(usable, np.where(nothing, 0.0, apart), np.nan)
 
 
-def _exp(value: float) -> float:
-    """The exponential, inf where it is beyond floats (math.exp would raise)."""
-    with np.errstate(over="ignore"):
-        return float(np.exp(value))
-
-
-def over_seeds(a_values: ArrayLike, b_values: ArrayLike, kind: Kind = "ratio", seed: int = 0) -> OverSeeds:
-    """Compare two groups of independently trained networks, one number for each.
-
-    For a ratio the statistic is |mean log b - mean log a|, for a difference |mean b - mean a|; p is the share of
-    the C(n + m, n) ways to divide all numbers into groups of the same sizes whose statistic is at least the observed
-    one, which is among them (Fisher's randomisation test, 1935). All are tried if they are at most 20,000; beyond,
-    N = 99,999 random ones with a fixed seed, and p = (1 + count) / (1 + N). Ties, up to rounding, count. Where a
-    network has several repeats, its number is their median: directions do not replicate training runs.
+def is_rounding(a: float, b: float) -> bool:
+    """Whether two numbers differ by rounding at most.
 
     Args:
-        a_values: Shape (n,), one number for each network of the first group.
-        b_values: Shape (m,), the same for the second.
-        kind: Whether to compare by ratio or by difference.
-        seed: Seed of the random labellings.
+        a: The one.
+        b: The other.
 
     Returns:
-        The comparison. Numbers that are not finite, and for a ratio those that are not positive, are left out and
-        counted; estimate and p are NaN where a group is then empty.
+        Whether they are equal, or |b - a| is below `ROUNDING` times the larger absolute value; False for NaN.
     """
-    groups = [_seeds(values, kind) for values in (a_values, b_values)]
-    used = [group[~np.isnan(group)] for group in groups]
-    n, m = (group.size for group in used)
-    left_out = (groups[0].size - n, groups[1].size - m)
-    if not n or not m:
-        return OverSeeds(kind, math.nan, math.nan, math.nan, True, (n, m), left_out)
-    effect = float(used[1].mean() - used[0].mean())
-    exact = math.comb(n + m, n) <= MOST_LABELLINGS
-    return OverSeeds(
-        kind,
-        _exp(effect) if kind == "ratio" else effect,
-        _permutation_p(used[0], used[1], seed),
-        max((1 + (n == m)) / math.comb(n + m, n), 0 if exact else 1 / (1 + DRAWS)),
-        exact,
-        (n, m),
-        left_out,
-    )
+    return a == b or abs(b - a) < ROUNDING * max(abs(a), abs(b))
 
 
-def _seeds(values: ArrayLike, kind: Kind) -> FloatArray:
-    """The numbers, or their logarithms; NaN where there is none."""
-    array = np.asarray(values, dtype=np.float64).ravel()
-    array = np.where(np.isfinite(array), array, np.nan)
-    if kind == "difference":
-        return array
-    return np.log(np.where(array > 0, array, np.nan))
+def exponential(value: float) -> float:
+    """Take exp of a value.
 
+    Args:
+        value: The value.
 
-def _permutation_p(first: FloatArray, second: FloatArray, seed: int) -> float:
-    n, m = first.size, second.size
-    pooled = np.sort(np.concatenate([first, second]))
-    # The total is fixed, so that the sum over the first group decides the difference of the means.
-    mean = pooled.mean()
-    pooled = pooled - mean
-    bound = abs(float((first - mean).sum())) - TIE * float(np.abs(pooled).sum())
-    if math.comb(n + m, n) <= MOST_LABELLINGS:
-        sums = pooled[np.array(list(itertools.combinations(range(n + m), n)))].sum(axis=1)
-        return float((np.abs(sums) >= bound).mean())
-    generator = np.random.default_rng(seed)
-    order = np.tile(pooled, (BLOCK, 1))
-    blocks = (generator.permuted(order, axis=1)[:, :n].sum(axis=1) for _ in range(BLOCKS))
-    return (1 + sum(int((np.abs(sums) >= bound).sum()) for sums in blocks)) / (1 + DRAWS)
+    Returns:
+        Its exponential; inf where that is beyond floats (math.exp would raise).
+    """
+    with np.errstate(over="ignore"):
+        return float(np.exp(value))

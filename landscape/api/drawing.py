@@ -149,7 +149,8 @@ def draw_comparison(
         The paths that were written where `out` is given, else a matplotlib figure.
 
     Raises:
-        LandscapeError: If the layout or the quantity is unknown, or there is nothing to draw.
+        LandscapeError: If the layout or the quantity is unknown, the layout is one of planes and these are lines, or
+            there is nothing to draw.
     """
     from landscape.analysis.geometry import stacked
     from landscape.rendering import FIGURES, check_path, save
@@ -168,6 +169,8 @@ def draw_comparison(
     kinds = {"rows": ("comparison", {}), "grid": ("grid", {"kind": "2d"}), "grid-3d": ("grid", {"kind": "3d"})}
     if layout not in kinds:
         raise LandscapeError(f"the layout is rows, grid or grid-3d, not {layout!r}")
+    if layout != "rows" and len(surfaces[0].grid.axes) == 1:
+        raise LandscapeError(f"the layout {layout} is one of planes, and these are lines: take the layout rows")
     kind, more = kinds[layout]
     main = FIGURES.get(kind)(surfaces, quantity=quantity, names=names, **scale, **more)
     if out is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 
@@ -21,7 +23,13 @@ import click
     "--table", "tables", multiple=True, type=click.Path(), metavar="TABLE", help="txt, csv, json or tex; repeatable."
 )
 @click.option("--split", help="The split whose losses are measured; default: the first that all files have.")
-@click.option("--bn", "policies", multiple=True, help="Only these policies for BatchNorm's statistics; repeatable.")
+@click.option(
+    "--bn",
+    "policies",
+    multiple=True,
+    type=click.Choice(["frozen", "batch", "recalibrate"]),
+    help="Only these policies for BatchNorm's statistics; repeatable.",
+)
 @click.option("--name", "names", multiple=True, help="What to call each group of files, in order; repeatable.")
 @click.option(
     "--layout",
@@ -68,11 +76,32 @@ def compare(
     for table in tables:
         check_table_path(table)
     scale = {"log": log, "clip": clip, "levels": chosen_levels(levels), "layout": layout}
-    groups = [word.split(",") for word in files]
-    comparison = landscape.compare(*groups, names=names or None, split=split, policies=policies)
+    comparison = landscape.compare(*groups_of(files), names=names or None, split=split, policies=policies)
+    # What cannot be drawn is refused before anything is printed.
+    figures = [] if no_figure else comparison.plot(out, quantity=quantity, **scale)
     click.echo(str(comparison))
-    for table in tables:
-        click.echo(comparison.save(table))
-    if not no_figure:
-        for path in comparison.plot(out, quantity=quantity, **scale):
-            click.echo(path)
+    for path in (*map(comparison.save, tables), *figures):
+        click.echo(path)
+
+
+def groups_of(words: Sequence[str]) -> list[list[str]]:
+    """Read the arguments: each is a file, or several with commas.
+
+    Args:
+        words: What was typed.
+
+    Returns:
+        The files of each group.
+
+    Raises:
+        BadParameter: If there is nothing before, after or between commas.
+    """
+    groups = [[name.strip() for name in word.split(",")] for word in words]
+    for word, names in zip(words, groups, strict=True):
+        if not all(names):
+            raise click.BadParameter(
+                f"a file name is missing beside a comma in {word!r}: write the files of one kind without spaces, "
+                "A1.h5,A2.h5,A3.h5",
+                param_hint="FILES",
+            )
+    return groups

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.analysis.catalogue import CENSORED, STDERR, Measure
-from landscape.analysis.comparison import Comparison, Contender
+from landscape.analysis.comparison import Comparison
+from landscape.analysis.effects import Contender, are_paired
 from landscape.analysis.geometry import stacked
 from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError, nearest
@@ -239,8 +240,7 @@ def _axis(measure: Measure, scale: Scale) -> str:
 
 def _paired(contenders: Sequence[Contender]) -> bool:
     """Whether there are two columns, each value of one with its own in the other: the same draws, or networks."""
-    sizes = [len(contender.surfaces) for contender in contenders]
-    return len(sizes) == 2 and (sizes == [1, 1] or contenders[0].group == contenders[1].group)
+    return len(contenders) == 2 and are_paired(*contenders)
 
 
 def _legend(
