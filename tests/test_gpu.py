@@ -61,3 +61,13 @@ def test_one_synchronisation_per_point_and_split(small_net, small_data):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("policy", ["batch", "recalibrate"])
+def test_statistics_are_those_of_the_cpu(small_net, small_data, policy):
+    """Strict float32 on both, means and variances of a few hundred values included."""
+    options = {"bn_stats": policy, "bn_batch_size": 8, **OPTIONS}
+    options |= {"bn_data": small_data, "bn_samples": "all"} if policy == "recalibrate" else {}
+    there, here = (landscape.compute(small_net, small_data, device=device, **options) for device in ("cuda", "cpu"))
+    for name in ("test/loss", *(["statistics/drift"] if policy == "recalibrate" else [])):
+        torch.testing.assert_close(torch.tensor(there[name]), torch.tensor(here[name]), rtol=1e-4, atol=1e-6)
