@@ -108,7 +108,7 @@ def _over_examples(effects: Sequence[Effect]) -> str:
     if all(effect.paired for effect in apart):
         return f"{said}, of a difference taken example by example"
     return f"{said}, as if the examples of the two were independent, which errs on the wide side" + (
-        ", but where the difference was taken example by example" if any(effect.paired for effect in apart) else ""
+        ", except where the difference was taken example by example" if any(effect.paired for effect in apart) else ""
     )
 
 
