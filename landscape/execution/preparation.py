@@ -20,9 +20,9 @@ from landscape.directions import (
 )
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
+from landscape.execution.placement import dtype_of, rewritten
 from landscape.inputs import Inputs
-from landscape.models.folding import folded
-from landscape.parameters import Direction, ParameterSpace, copied, effective
+from landscape.parameters import Direction, ParameterSpace
 from landscape.types import Grid, Job
 
 PRECISIONS = {torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -60,41 +60,6 @@ class Settings:
         """The file that the directions are read from; None if they are drawn, or lead to other checkpoints."""
         drawn = self.directions == "random" or Interpolation.parse(self.directions) is not None
         return None if drawn else Path(self.directions)
-
-
-def dtype_of(model: nn.Module) -> torch.dtype:
-    """The dtype of the model's first floating-point parameter."""
-    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-
-
-def placed(
-    model: nn.Module, device: torch.device, parametrization: str, fold: bool = False
-) -> tuple[nn.Module, list[str]]:
-    """The caller's own model where it already is, or a copy where it has to move or to be rewritten.
-
-    Args:
-        model: The network.
-        device: Where it has to be.
-        parametrization: `"effective"` to replace computed weights by their values.
-        fold: Whether to fold BatchNorm into the weights.
-
-    Returns:
-        The model itself, or a copy; and what was folded, a sentence each.
-
-    Raises:
-        LandscapeError: If there is nothing to fold.
-    """
-    working, notes = rewritten(model, parametrization, fold)
-    parameter = next(model.parameters(), None)
-    if working is model and parameter is not None and parameter.device != device:
-        working = copied(model)
-    return (working.to(device) if working is not model else model), notes
-
-
-def rewritten(model: nn.Module, parametrization: str, fold: bool) -> tuple[nn.Module, list[str]]:
-    """The network whose parameters are perturbed, and what was folded; the model itself if nothing has to change."""
-    working = effective(model) if parametrization == "effective" else model
-    return folded(working) if fold else (working, [])
 
 
 def directions_of(
@@ -183,28 +148,6 @@ def _check_axes(interpolation: Interpolation, grid: Grid) -> None:
             f"{interpolation.spec} spans a plane: give the second axis, for example --y -0.5:1.5:51, or name one "
             f"checkpoint, to({interpolation.files[0].name})"
         )
-
-
-def refuse_another_function(original: nn.Module, working: nn.Module, task: Task) -> None:
-    """Refuse a folded network that does not compute what it did: shapes can hide which axis a layer normalises.
-
-    Args:
-        original: The network as it was given.
-        working: The folded one, on the device.
-        task: What is measured; its first examples are tried.
-
-    Raises:
-        LandscapeError: If the outputs differ by more than rounding.
-    """
-    before = copied(original).to(next(working.parameters()).device).eval()
-    for batches in task.batches.values():
-        inputs = batches.inputs[:2]
-        one, other = before(inputs), working(inputs)
-        if not torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.abs().max())):
-            raise LandscapeError(
-                f"with BatchNorm folded into its weights {type(original).__name__} computes something else: "
-                "leave out --fold-bn"
-            )
 
 
 def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: Settings) -> Job:

@@ -28,7 +28,8 @@ from landscape.evaluation import (
 from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import batch_size_for, device_for, failures_of_the_device
 from landscape.execution.draws import Draws
-from landscape.execution.preparation import Settings, dtype_of, job_of, placed, refuse_another_function
+from landscape.execution.placement import dtype_of, lay_out, placed, refuse_another_function, refuse_loose_batches
+from landscape.execution.preparation import Settings, job_of
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
 from landscape.execution.results import Results
@@ -173,9 +174,10 @@ class _Session:
     def _evaluator(self, model: nn.Module, draws: Draws, task: Task) -> Evaluator:
         """The evaluator on the device, after a try on two examples."""
         dtype = dtype_of(model)
-        self._refuse_loose_batches(model)
+        refuse_loose_batches(model, self._job.policies)
         task = task.to(self._device, dtype)
-        self._lay_out(model, task)
+        if self._inputs.name != "object":
+            lay_out(model, task, self._device)
         with torch.inference_mode():
             task.check(model)
             if self._settings.fold_bn:
@@ -189,27 +191,6 @@ class _Session:
         statistics = Statistics(model, self._job.policies, there, self._settings.bn_batch_size)
         size = asked or recorded or batch_size_for(self._device)
         return Evaluator(model, draws.subspace(0), task, size, statistics, self._settings.bn_layers)
-
-    def _refuse_loose_batches(self, model: nn.Module) -> None:
-        """Refuse layers that depend on the batch in eval mode, unless the batches are part of the job."""
-        names = layers_of_each_batch(model)
-        if names and self._job.policies != ("batch",):
-            raise LandscapeError(
-                f"the layer {names[0]} normalises by each batch even in eval mode (track_running_stats=False), so that "
-                "the loss depends on the batches: fix them with --bn-stats batch and --bn-batch-size"
-            )
-
-    def _lay_out(self, model: nn.Module, task: Task) -> None:
-        """On a CPU most convolutions are quicker with channels last; a network that cannot take it stays as it is."""
-        tensors = (*model.parameters(), *model.buffers())
-        if self._device.type != "cpu" or self._inputs.name == "object" or any(one.ndim == 5 for one in tensors):
-            return
-        model.to(memory_format=torch.channels_last)
-        try:
-            with torch.inference_mode():
-                task.check(model)
-        except LandscapeError:
-            model.to(memory_format=torch.contiguous_format)
 
     def _calibrated(self, evaluator: Evaluator) -> dict[str, Any]:
         """How much the choice of calibration images matters; measured when the file is begun."""
