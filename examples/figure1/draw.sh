@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 landscape=$([ -x .venv/bin/landscape ] && echo .venv/bin/landscape || echo landscape)
 here=examples/figure1
-names=(--name "ResNet-56" --name "ResNet-56 without skips")
+names=(--name "with skips" --name "without skips")
 
 # The range and the clip of the 2018 paper.
 "$landscape" compare "$here/skip_plane.h5" "$here/noskip_plane.h5" "${names[@]}" --bn frozen --bn recalibrate \

@@ -258,7 +258,8 @@ def _roughness(axes: int) -> Measure:
 
 
 def _basins(persistence: float | None) -> Measure:
-    threshold = "max(0.05 median |loss - L0|, 2 median stderr of loss - L0)" if persistence is None else persistence
+    suited = "max(0.05 median |loss - L0|, 2 median stderr of loss - L0)"
+    threshold = suited if persistence is None else f"{persistence:.3g}"
     return Measure(
         "basins",
         "number of basins",
