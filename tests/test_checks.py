@@ -82,7 +82,7 @@ DESERVED = {
     "SATURATED": (
         lambda: bowl(accuracy=np.where(np.arange(81).reshape(9, 9) < 50, 0.101, 0.9)),
         "warning",
-        r"at 62% of the points the test accuracy is no better than chance: .* try --x -0\.5:0\.5:9",
+        r"at 62% of the points the test accuracy is not above chance .* try --x -0\.5:0\.5:9",
         {"share": pytest.approx(50 / 81)},
     ),
     "SAMPLING-ERROR": (

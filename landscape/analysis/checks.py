@@ -124,8 +124,9 @@ def _range(surface: Surface, split: str) -> Iterator[Finding]:
         yield Finding(
             "SATURATED",
             "warning",
-            f"at {lost:.0%} of the points the {split} accuracy is no better than chance: most of the picture is "
-            f"plateau; try {_scaled(surface, 0.5)}",
+            f"at {lost:.0%} of the points the {split} accuracy is not above chance (at most "
+            f"{_centre(surface, split, 'chance_accuracy') + _chance_error(surface, split):.1%}: the commonest class "
+            f"and two standard errors): most of the picture is plateau; try {_scaled(surface, 0.5)}",
             {"share": lost},
         )
 
@@ -219,10 +220,10 @@ def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
         yield Finding("BN-CENTRE", "warning", text, values)
         return
     biased = abs(apart) > BIASED * error
-    noise = "not recorded" if halves is None else f"{calibration:.1g}"
+    noise = "not recorded" if halves is None else f"{calibration:.2g}"
     found = (
-        f"{where} is {abs(apart):.2g} +- {error:.1g} {'lower' if apart < 0 else 'higher'} than with the checkpoint's "
-        f"own statistics (errors: {paired:.1g} over the examples, paired; {noise} over the calibration images)"
+        f"{where} is {abs(apart):.2g} +- {error:.2g} {'lower' if apart < 0 else 'higher'} than with the checkpoint's "
+        f"own statistics (errors: {paired:.2g} over the examples, paired; {noise} over the calibration images)"
     )
     advice = (
         ": either the running averages of the checkpoint lag behind its weights, or the calibration images are "

@@ -62,7 +62,16 @@ class Comparison:
             yield contender
 
     def effect(self, measure: str, contender: int) -> Effect | None:
-        """How a contender differs in a number, or None for one that is a reference itself."""
+        """How a contender differs in a number, or None for one that is a reference itself.
+
+        Raises:
+            LandscapeError: If there is no such number or contender.
+        """
+        names = [one.name for one in self.measures]
+        if measure not in names:
+            raise LandscapeError(f"there is no number {measure!r} in this comparison; {nearest(measure, names)}")
+        if not 0 <= contender < len(self.contenders):
+            raise LandscapeError(f"there are the contenders 0 to {len(self.contenders) - 1}, but not {contender!r}")
         found = (one for one in self.effects if one.measure == measure and one.contender == contender)
         return next(found, None)
 

@@ -97,7 +97,7 @@ def _effect(comparison: Comparison, measure: Measure, index: int) -> str:
     sign = "×" if effect.kind == "ratio" else "+" if effect.estimate >= 0 else ""
     said = f"{sign}{number(scale * effect.estimate)}"
     said += "" if math.isnan(effect.low) else f" [{number(scale * effect.low)}, {number(scale * effect.high)}]"
-    said += "" if math.isnan(effect.p) or effect.smallest_p == 1 else f" p={effect.p:.2g}"
+    said += "" if math.isnan(effect.p) or effect.smallest_p == 1 else f" p={effect.p:.3g}"
     said += "" if effect.paired or effect.over != "directions" else " (unpaired)"
     pair = (comparison.contenders[index], comparison.contenders[effect.reference])
     said += " (of lower bounds)" if any(is_lower_bound(one, measure.name) for one in pair) else ""

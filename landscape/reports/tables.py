@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from typing import Any
 
 from landscape.analysis.comparison import Comparison, is_lower_bound
@@ -142,4 +143,5 @@ def _plain(value: Any) -> Any:
 
 def _escaped(cell: str) -> str:
     plain = "".join(SPECIALS.get(sign, sign) for sign in cell)
+    plain = re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", plain).replace(r"r\textasciicircum{}2", "$r^2$")
     return plain.replace("±", r"$\pm$").replace("≥", r"$\geq$").replace("×", r"$\times$")

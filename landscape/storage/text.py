@@ -98,7 +98,7 @@ def _calibration(surface: Surface) -> list[str]:
         centre = surface.sel(bn="recalibrate").centre[split]
         lines.append(
             f"recalibrated  {split} loss minus frozen at the trained weights {centre['loss_minus_frozen']:+.2g} +- "
-            f"{centre['loss_minus_frozen_stderr']:.1g}"
+            f"{centre['loss_minus_frozen_stderr']:.2g} (examples, paired)"
         )
     return lines + _drift(surface)
 
