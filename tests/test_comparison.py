@@ -576,3 +576,17 @@ def test_what_cannot_be_compared_or_drawn_is_refused_before_the_table(command, c
     assert message in " ".join(told.split())
     assert not out
     assert "--1d" not in told
+
+
+def test_a_network_without_statistics_serves_under_every_policy_of_the_others():
+    """Computed the usual way, frozen, it is the same under all: what matters is the comparison with each."""
+    plain = line(1.0, name="none.h5")
+    plain = dataclasses.replace(plain, provenance={**plain.provenance, "statistics_layers": 0})
+    comparison = compared([[policies()], [plain]])
+    titles = [contender.title for contender in comparison.contenders]
+    references = {titles[found.contender]: titles[found.reference] for found in comparison.effects}
+    assert references["none, recalibrate"] == "a, recalibrate"
+    assert effect(comparison, "mean_rise_1", titles.index("none, recalibrate")).estimate == pytest.approx(1.0)
+    alone = compared([[policies()], [plain]], policies=("recalibrate",))
+    assert [contender.title for contender in alone.contenders] == ["a", "none"]
+    assert [contender.title for contender in compared([[plain]]).contenders] == ["none"]

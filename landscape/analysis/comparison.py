@@ -26,7 +26,7 @@ from landscape.analysis.geometry import measured_part
 from landscape.analysis.measures import measures
 from landscape.analysis.roughness import persistence_threshold, unavailable
 from landscape.errors import LandscapeError, nearest
-from landscape.types import Finding, FloatArray, Surface
+from landscape.types import POLICIES, Finding, FloatArray, Surface
 
 __all__ = ["Comparison", "Contender", "Effect", "compared", "is_lower_bound"]
 
@@ -128,7 +128,7 @@ def compared(
     if split is not None and split not in splits:
         raise LandscapeError(f"not all of these files have the split {split!r}; {nearest(split, splits)}")
     refuse_different_questions(surfaces, files, splits)
-    kept = [_policies(group, policies) for group in groups]
+    kept = _kept(groups, policies)
     draws, unfinished = _usable_draws(groups, kept, called)
     plain, findings = _cut(groups, kept, draws, called, splits)
     settings = {"persistence": _common_persistence(plain, split or splits[0]), **settings}
@@ -168,6 +168,19 @@ def _labels(groups: Sequence[Sequence[Surface]], names: Sequence[str] | None) ->
     return found
 
 
+def _kept(groups: Sequence[Sequence[Surface]], asked: Sequence[str]) -> list[tuple[str, ...]]:
+    """The policies of each group; networks without statistics, the same under all, serve under those of the others."""
+    without = [all(one.provenance.get("statistics_layers") == 0 for one in group) for group in groups]
+    own = [() if none else _policies(group, asked) for group, none in zip(groups, without, strict=True)]
+    others = tuple(policy for policy in POLICIES if any(policy in policies for policies in own))
+    return [policies or others or _policies(group, asked) for group, policies in zip(groups, own, strict=True)]
+
+
+def _under(surface: Surface, policy: str) -> Surface:
+    """A surface under a policy, or the only one that a network without statistics was computed under."""
+    return surface.sel(bn=policy if policy in surface.policies else surface.policies[0])
+
+
 def _policies(group: Sequence[Surface], asked: Sequence[str]) -> tuple[str, ...]:
     """The policies under which a group is compared: those that all its files have, and that are asked for."""
     shared = [policy for policy in group[0].policies if all(policy in one.policies for one in group)]
@@ -201,7 +214,7 @@ def _usable_draws(
         missing = [
             name
             for surface, policies, name in every
-            if not all(surface.sel(repeat=repeat, bn=policy).complete for policy in policies)
+            if not all(_under(surface.sel(repeat=repeat), policy).complete for policy in policies)
         ]
         if not missing or repeat == 0:
             draws.append(repeat)
@@ -223,7 +236,7 @@ def _cut(
     plain, files = [], []
     for group, policies, names in zip(groups, kept, called, strict=True):
         for policy, (surface, name), draw in itertools.product(policies, zip(group, names, strict=True), draws):
-            plain.append(measured_part(surface.sel(repeat=draw, bn=policy)))
+            plain.append(measured_part(_under(surface.sel(repeat=draw), policy)))
             files.append(name)
     cut, notes = to_common_range(plain)
     rest = iter(cut)
