@@ -95,6 +95,9 @@ class Statistics:
     Other modules (dropout, say) stay in eval mode throughout. In a model without statistics layers every policy is the
     same.
 
+    Attributes:
+        matter: Whether the policies differ for this model at all.
+
     Args:
         model: The network, in eval mode; its statistics now are the frozen ones.
         policies: What is evaluated at each point.
@@ -113,7 +116,7 @@ class Statistics:
         self.batch_size = batch_size
         self.layers = statistics_layers(model)
         self._model = model
-        self._of_each_batch = bool(self.layers) or bool(layers_of_each_batch(model))
+        self.matter = bool(self.layers) or bool(layers_of_each_batch(model))
         self._calibration = calibration
         self._buffers = [
             (module, name, buffer, buffer.detach().clone())
@@ -125,7 +128,7 @@ class Statistics:
 
     def own_batches(self, policy: str) -> bool:
         """Whether the batches are part of what this policy defines."""
-        return policy == "batch" and self._of_each_batch
+        return policy == "batch" and self.matter
 
     @contextmanager
     def under(self, policy: str) -> Iterator[Halves | None]:

@@ -105,8 +105,13 @@ class Evaluator:
         Returns:
             What is measured there.
         """
+        policies = self._statistics.policies
         with torch.inference_mode(), self.subspace.at(point):
-            return self._under_each(self._statistics.policies, self._point_sums)
+            if self._statistics.matter:
+                return self._under_each(policies, self._point_sums)
+            alone = self._under_each(policies[:1], self._point_sums)
+        sums = {split: dict.fromkeys(policies, under[policies[0]]) for split, under in alone.sums.items()}
+        return Measurement(sums, alone.drift)
 
     def half_difference(self, point: Sequence[float]) -> dict[str, float]:
         """How much the choice of calibration images matters at a point.
