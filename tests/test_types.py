@@ -145,6 +145,7 @@ def test_a_job_goes_through_json():
 CHANGES = {
     "str": lambda value: value + "1",
     "int": lambda value: value + 1,
+    "float": lambda value: value + 0.5,
     "bool": lambda value: not value,
     "tuple[str, ...]": lambda value: (*value, "1"),
     "Mapping[str, str]": lambda value: {**value, "more": "1"},

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from landscape.api.options import (
     ESTIMATING,
+    check_adaptive,
     check_choices,
     check_counts,
     check_examples,
     check_folding,
     check_numbers,
+    check_precision,
     refuse_unused,
     split_names,
 )
@@ -54,6 +56,10 @@ def compute(
     fold_bn: bool = False,
     repeats: int = 1,
     precision: str = "fp32",
+    tolerance: float | None = None,
+    correct: bool = False,
+    adaptive: float | None = None,
+    low_memory: bool = False,
     device: str = "auto",
     batch_size: int | Literal["auto"] = "auto",
     out: str | Path | None = None,
@@ -99,7 +105,15 @@ def compute(
             weights alone move under frozen statistics: it changes nothing there but the signs of the draws, by that
             of gamma in each filter.
         repeats: How many independent draws of the directions; the first is that of a run without repeats.
-        precision: Arithmetic of the forward pass: `"fp32"`.
+        precision: Arithmetic of the forward pass: `"fp32"`, strict; `"tf32"`, `"bf16"` or `"fp16"`, whose error is
+            measured at a few points and stored; or `"auto"`, the quickest of them whose error is below `tolerance`.
+        tolerance: The largest relative error of the loss that `"auto"` may choose; None for 0.01.
+        correct: Whether to evaluate a fixed tenth of the examples in fp32, too, and to correct the loss by the
+            difference wherever its own standard error says that this helps; not for `"fp32"`.
+        adaptive: Measure fewer points: refine the grid only where the picture that is interpolated from the points
+            so far errs by more than this fraction of its range; None to measure every point.
+        low_memory: Whether to draw the directions anew, tensor by tensor, at every point instead of keeping them, for
+            networks of which a few copies do not fit in memory; slower.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
         out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.
@@ -128,6 +142,8 @@ def compute(
 
     bn_stats = bn_stats or default_policy(str(directions))
     check_choices(normalize, bn_stats, precision, parametrization)
+    check_precision(precision, tolerance, correct)
+    check_adaptive(adaptive)
     check_numbers(seed, batch_size)
     check_counts(repeats, bn_batch_size)
     refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples, bn_layers=bn_layers, bn_batch_size=bn_batch_size)
@@ -155,6 +171,10 @@ def compute(
         fold_bn=fold_bn,
         repeats=repeats,
         precision=precision,
+        tolerance=Settings.tolerance if tolerance is None else tolerance,
+        correct=correct,
+        adaptive=adaptive or 0.0,
+        low_memory=low_memory,
         device=device,
         batch_size=None if batch_size == "auto" else batch_size,
         out=None if out is None else Path(out),

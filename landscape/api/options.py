@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from landscape.errors import LandscapeError
-from landscape.types import POLICIES
+from landscape.types import POLICIES, PRECISIONS
 
 if TYPE_CHECKING:
     from landscape.inputs import Inputs
@@ -113,11 +113,48 @@ def check_choices(normalize: str, bn_stats: str, precision: str, parametrization
     NORMALIZERS.get(normalize)
     for name, value, known in (
         ("bn_stats", bn_stats, (*POLICIES, "all")),
-        ("precision", precision, ("fp32",)),
+        ("precision", precision, (*PRECISIONS, "auto")),
         ("parametrization", parametrization, ("effective", "raw")),
     ):
         if value not in known:
             raise LandscapeError(f"{name} is {' or '.join(known)}, not {value!r}")
+
+
+def check_precision(precision: str, tolerance: Any, correct: bool) -> None:
+    """Refuse a tolerance or a correction that would be ignored, or a tolerance that is no fraction.
+
+    Args:
+        precision: Arithmetic of the forward pass.
+        tolerance: The largest relative error of `auto`, or None.
+        correct: Whether a part of the examples is evaluated in fp32, too.
+
+    Raises:
+        LandscapeError: If so.
+    """
+    if tolerance is not None and precision != "auto":
+        raise LandscapeError(
+            f"--tolerance is what --precision auto may err by, and has no effect with --precision {precision}: leave "
+            "it out, or use --precision auto"
+        )
+    if tolerance is not None and not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
+        raise LandscapeError(f"--tolerance is a relative error between 0 and 1, for example 0.01, not {tolerance!r}")
+    if correct and precision == "fp32":
+        raise LandscapeError("--correct corrects a lower precision, and --precision fp32 needs none: leave it out")
+
+
+def check_adaptive(adaptive: Any) -> None:
+    """Refuse a tolerance for refinement that is no fraction.
+
+    Args:
+        adaptive: The tolerance as a fraction of the plotted range, or None.
+
+    Raises:
+        LandscapeError: If it is something else.
+    """
+    if adaptive is not None and not (isinstance(adaptive, int | float) and 0 < adaptive < 1):
+        raise LandscapeError(
+            f"--adaptive is a fraction of the plotted range between 0 and 1, for example 0.02, not {adaptive!r}"
+        )
 
 
 def refuse_unused(bn_stats: str, **given: Any) -> None:

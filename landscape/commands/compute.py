@@ -131,8 +131,27 @@ import click
     "--precision",
     default="fp32",
     show_default=True,
-    type=click.Choice(["fp32"]),
-    help="Arithmetic of the forward pass: strict float32, no TF32.",
+    type=click.Choice(["fp32", "tf32", "bf16", "fp16", "auto"]),
+    help="Arithmetic of the forward pass: strict float32, or a quicker one whose error is measured and stored; auto "
+    "takes the quickest that errs by less than --tolerance.",
+)
+@click.option("--tolerance", type=float, metavar="ERROR", help="Relative error that auto may make. Default: 0.01.")
+@click.option(
+    "--correct",
+    is_flag=True,
+    help="Evaluate a tenth of the examples in fp32, too, and correct a lower precision by the difference where that "
+    "helps.",
+)
+@click.option(
+    "--adaptive",
+    type=float,
+    metavar="TOL",
+    help="Measure fewer points: refine only where the picture errs by more than this fraction of its range, e.g. 0.02.",
+)
+@click.option(
+    "--low-memory",
+    is_flag=True,
+    help="Draw the directions anew at every point instead of keeping them, for networks that barely fit in memory.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(

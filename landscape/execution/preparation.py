@@ -25,7 +25,7 @@ from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace
 from landscape.types import Grid, Job
 
-PRECISIONS = {torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
+OWN_PRECISIONS = {torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Settings:
     fold_bn: bool = False
     repeats: int = 1
     precision: str = "fp32"
+    tolerance: float = 0.01
+    correct: bool = False
+    adaptive: float = 0.0
+    low_memory: bool = False
     device: str = "auto"
     batch_size: int | None = None
     out: Path | None = None
@@ -192,11 +196,12 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         fold_bn=settings.fold_bn,
         repeats=settings.repeats,
         repeat=0,
-        precision=PRECISIONS.get(dtype_of(model), settings.precision),
+        precision=OWN_PRECISIONS.get(dtype_of(model), settings.precision),
+        adaptive=settings.adaptive,
     )
 
 
-def _origin(settings: Settings) -> dict[str, str]:
+def _origin(settings: Settings) -> dict[str, Any]:
     """Where the directions come from and what they move; those to other checkpoints move all, unnormalised."""
     if interpolation := Interpolation.parse(settings.directions):
         name, sha256 = interpolation.spec, interpolation.digest()

@@ -51,6 +51,10 @@ class Subspace:
         space: The parameters; their present values are the origin.
         directions: The directions, on any device.
 
+    Attributes:
+        directions: The same, laid out as the parameters are; tensors that were so already are shared.
+        gram: Their inner products.
+
     Raises:
         LandscapeError: If a direction names a parameter that the model lacks, or has another shape.
     """
@@ -62,18 +66,12 @@ class Subspace:
         names = [name for name in entries if any(name in direction.tensors for direction in directions)]
         self._parameters: list[Tensor] = [entries[name].parameter for name in names]
         self._origin = [parameter.detach().clone() for parameter in self._parameters]
+        self.directions = tuple(_laid_out(direction, names, entries) for direction in directions)
         self._steps: list[tuple[list[Tensor], list[Tensor]]] = [
-            (
-                [entries[name].parameter for name in names if name in direction.tensors],
-                [
-                    _like(direction.tensors[name], entries[name].parameter)
-                    for name in names
-                    if name in direction.tensors
-                ],
-            )
-            for direction in directions
+            ([entries[name].parameter for name in direction.tensors], list(direction.tensors.values()))
+            for direction in self.directions
         ]
-        self.gram = _gram(directions)
+        self.gram = _gram(self.directions)
 
     @property
     def cosine(self) -> float:
@@ -102,8 +100,17 @@ class Subspace:
                 torch._foreach_copy_(self._parameters, self._origin)
 
 
+def _laid_out(direction: Direction, names: Sequence[str], entries: Mapping[str, Entry]) -> Direction:
+    """A direction on the parameters' devices, in their dtypes, layouts and order."""
+    moved = (name for name in names if name in direction.tensors)
+    return Direction({name: _like(direction.tensors[name], entries[name].parameter) for name in moved}, direction.spec)
+
+
 def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """The tensor on the parameter's device, in its dtype and memory layout."""
+    """The tensor on the parameter's device, in its dtype and memory layout; itself where it is so already."""
+    same = tensor.device == parameter.device and tensor.dtype == parameter.dtype
+    if same and tensor.stride() == parameter.stride():
+        return tensor
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from landscape.types.grid import AXIS_NAMES, MOST_POINTS, Axis, FloatArray, Grid, IntArray, axis_of
-from landscape.types.job import POLICIES, Job
+from landscape.types.job import POLICIES, PRECISIONS, Job
 from landscape.types.surface import DirectionRecord, Finding, Surface
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "AXIS_NAMES",
     "MOST_POINTS",
     "POLICIES",
+    "PRECISIONS",
     "axis_of",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from landscape.types.grid import Axis, Grid
 
 POLICIES = ("frozen", "batch", "recalibrate")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Job:
         repeats: Number of independent draws of the directions.
         repeat: Number of the first of them: 0, but for one that was selected from several.
         precision: Arithmetic of the forward pass.
+        correction: Share of the examples that are evaluated in fp32, too, to correct a lower precision; 0 for none.
+        adaptive: Tolerance at which refining stopped, as a fraction of the plotted range; 0 for the full grid.
     """
 
     checkpoint: str
@@ -79,6 +82,8 @@ class Job:
     repeats: int = 1
     repeat: int = 0
     precision: str = "fp32"
+    correction: float = 0.0
+    adaptive: float = 0.0
 
     @property
     def grid(self) -> Grid:
