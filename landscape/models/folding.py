@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,71 @@ from landscape.errors import LandscapeError, listed
 from landscape.models.graph import WITH_ACTIVATION, Layer, Norm, copied, normalized_layers
 
 
+@dataclass(frozen=True)
+class Folding:
+    """A network with its BatchNorms folded, and how its parameters follow from those of the network as it was.
+
+    Attributes:
+        model: A copy that computes the same in eval mode. Parameters keep their names, folded layers have a bias, and
+            identities stand where the BatchNorms were.
+        norms: For the name of each folded layer, that of its BatchNorm.
+        scales: For the name of each folded layer, the factors s_i of its filters, float64.
+        staying: Names of the BatchNorms that were not folded.
+    """
+
+    model: nn.Module
+    norms: Mapping[str, str]
+    scales: Mapping[str, Tensor]
+    staying: tuple[str, ...]
+
+    def direction(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Fold a direction: what moves when the parameters of the network as it was move along it.
+
+        A step d_i of filter i becomes s_i d_i, and one of its bias or of BatchNorm's beta moves the folded bias. A
+        step of gamma has no place in it: its BatchNorm must be among those that stay.
+
+        Args:
+            tensors: The steps, by the names of the parameters of the network as it was.
+
+        Returns:
+            The steps by the names of the folded parameters, in their dtype.
+        """
+        found = dict(tensors)
+        for name, norm in self.norms.items():
+            layer, scale = self.model.get_submodule(name), self.scales[name]
+            assert isinstance(layer, Layer)
+            weight, bias, shift = (found.pop(key, None) for key in (f"{name}.weight", f"{name}.bias", f"{norm}.bias"))
+            if weight is not None:
+                found[f"{name}.weight"] = (_double(weight) * _along_outputs(scale, layer)).to(weight)
+            steps = [] if bias is None else [scale * _double(bias)]
+            steps += [] if shift is None else [_double(shift)]
+            if steps:
+                found[f"{name}.bias"] = torch.stack(steps).sum(0).to(layer.weight)
+        return found
+
+
 def folded(model: nn.Module) -> tuple[nn.Module, list[str]]:
+    """Fold every BatchNorm that follows a layer of its own into that layer, or say why not.
+
+    Args:
+        model: The network; it is not changed.
+
+    Returns:
+        The folded copy, as in `Folding.model`; and what was done, a sentence each.
+
+    Raises:
+        LandscapeError: If the network cannot be traced, there is nothing to fold, or the result is not finite.
+    """
+    folding = fold(model)
+    if not folding.norms:
+        raise LandscapeError(
+            f"folding needs a BatchNorm that alone takes the output of a layer; {type(model).__name__} has none "
+            f"({len(folding.staying)} BatchNorm layers in all): leave the folding out"
+        )
+    return folding.model, _notes(folding)
+
+
+def fold(model: nn.Module, keep: Collection[str] = ()) -> Folding:
     """Fold every BatchNorm that follows a layer of its own into that layer.
 
     In eval mode BatchNorm maps channel i of its input, x_i, to gamma_i (x_i - mean_i) / sqrt(var_i + eps) + beta_i.
@@ -26,35 +92,31 @@ def folded(model: nn.Module) -> tuple[nn.Module, list[str]]:
 
     Args:
         model: The network; it is not changed.
+        keep: Names of BatchNorms that stay as they are.
 
     Returns:
-        A copy that computes the same in eval mode. Parameters keep their names, folded layers have a bias, and
-        identities stand where the BatchNorms were. Then what was done, a sentence each.
+        The folding; of a network without such BatchNorms, a mere copy.
 
     Raises:
-        LandscapeError: If the network cannot be traced, there is nothing to fold, or the result is not finite.
+        LandscapeError: If the network cannot be traced, or the result is not finite.
     """
-    pairs = normalized_layers(model)
+    pairs = {layer: norm for layer, norm in normalized_layers(model) if norm not in keep}
     total = [name for name, module in model.named_modules() if isinstance(module, Norm)]
-    if not pairs:
-        raise LandscapeError(
-            f"folding needs a BatchNorm that alone takes the output of a layer; {type(model).__name__} has none "
-            f"({len(total)} BatchNorm layers in all): leave the folding out"
-        )
-    norms = {layer: norm for layer, name in pairs if isinstance(norm := model.get_submodule(name), Norm)}
+    norms = {layer: norm for layer, name in pairs.items() if isinstance(norm := model.get_submodule(name), Norm)}
     working = copied(model, {norm: _rest(norm) for norm in norms.values()})
+    scales = {}
     for name, norm in norms.items():
         layer = working.get_submodule(name)
         assert isinstance(layer, Layer)
-        _fold(name, layer, norm)
-    return working, _notes(total, [norm for _, norm in pairs])
+        scales[name] = _fold(name, layer, norm)
+    return Folding(working, pairs, scales, tuple(name for name in total if name not in pairs.values()))
 
 
-def _notes(total: list[str], gone: list[str]) -> list[str]:
-    stay = [name for name in total if name not in gone]
+def _notes(folding: Folding) -> list[str]:
+    gone, stay = len(folding.norms), folding.staying
     reason = "no layer of their own feeds them in eval mode"
     return [
-        f"folded {len(gone)} of {len(total)} BatchNorm layers into the layers before them",
+        f"folded {gone} of {gone + len(stay)} BatchNorm layers into the layers before them",
         *([f"BatchNorm layers that stay ({len(stay)}), because {reason}: {listed(stay)}"] if stay else []),
     ]
 
@@ -69,7 +131,8 @@ def _rest(norm: Norm) -> nn.Module:
 
 
 @torch.no_grad()
-def _fold(name: str, layer: Layer, norm: Norm) -> None:
+def _fold(name: str, layer: Layer, norm: Norm) -> Tensor:
+    """Fold a BatchNorm into a layer, and return the factors of its filters."""
     scale, shift = _affine(norm)
     weight = _double(layer.weight) * _along_outputs(scale, layer)
     bias = shift if layer.bias is None else scale * _double(layer.bias) + shift
@@ -82,6 +145,7 @@ def _fold(name: str, layer: Layer, norm: Norm) -> None:
             f"the BatchNorm behind {name} cannot be folded: its running variance + eps must be positive and finite, "
             "and the folded weights within the range of their dtype"
         )
+    return scale
 
 
 def _affine(norm: Norm) -> tuple[Tensor, Tensor]:

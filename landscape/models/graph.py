@@ -124,6 +124,34 @@ def relu_pairs(model: nn.Module) -> list[tuple[str, str]]:
     return pairs
 
 
+def program(model: nn.Module) -> fx.GraphModule:
+    """Write a network down as the operations that it carries out in eval mode.
+
+    Args:
+        model: The network, in eval mode; its modules and parameters are shared, not copied.
+
+    Returns:
+        The program, a module that computes the same of a batch.
+
+    Raises:
+        LandscapeError: If the network cannot be traced.
+    """
+    root = _Root(model)
+    root.training = False
+    return fx.GraphModule(root, _trace(root))
+
+
+def plain_layer(module: nn.Module | None) -> TypeGuard[Layer]:
+    """Whether a module is a layer of torch that computes as torch does, on its own weight."""
+    return (
+        isinstance(module, LAYERS)
+        and any(_computes_as(type(module), kind) for kind in LAYERS)
+        and module._parameters.get("weight") is not None
+        and "bias" in module._parameters
+        and not _altered(module)
+    )
+
+
 def width_of(layer: Layer) -> int:
     """The number of output channels or features of a layer."""
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
@@ -150,7 +178,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, nn.DataParallel | nn.parallel.DistributedDataParallel):
             return False
-        whole = _plain_layer(m) or isinstance(m, nn.modules.batchnorm._NormBase)
+        whole = plain_layer(m) or isinstance(m, nn.modules.batchnorm._NormBase)
         return whole or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
@@ -169,7 +197,7 @@ class _Graph:
         root = _Root(copied(model))
         for module in root.modules():
             module.training = False
-        self.nodes = _traced(root)
+        self.nodes = list(_trace(root).nodes)
         self._modules = dict(root.named_modules())
         self._calls = Counter(node.target for node in self.nodes if node.op == "call_module")
         owners = Counter(id(tensor) for module in root.modules() for tensor in _own_tensors(module))
@@ -188,7 +216,7 @@ class _Graph:
     def width(self, node: fx.Node) -> int | None:
         """The number of outputs of the layer that a node calls, None if it is no layer that may be changed."""
         module = self._module(node)
-        return width_of(module) if _plain_layer(module) and self._alone(node) else None
+        return width_of(module) if plain_layer(module) and self._alone(node) else None
 
     def is_norm(self, node: fx.Node, width: int) -> bool:
         """Whether a node is a BatchNorm over so many channels, with running statistics, that may be changed."""
@@ -210,17 +238,6 @@ class _Graph:
         """Whether the module is called once, and nothing else uses its tensors."""
         tensors = _own_tensors(self._modules[str(node.target)])
         return self._calls[node.target] == 1 and not any(id(tensor) in self._shared for tensor in tensors)
-
-
-def _plain_layer(module: nn.Module | None) -> TypeGuard[Layer]:
-    """Whether a module is a layer of torch that computes as torch does, on its own weight."""
-    return (
-        isinstance(module, LAYERS)
-        and any(_computes_as(type(module), kind) for kind in LAYERS)
-        and module._parameters.get("weight") is not None
-        and "bias" in module._parameters
-        and not _altered(module)
-    )
 
 
 def _plain_norm(module: nn.Module | None) -> TypeGuard[Norm]:
@@ -261,12 +278,12 @@ def _asks_for_shape(node: fx.Node) -> bool:
     return attribute or (node.op == "call_method" and node.target in SHAPE_METHODS)
 
 
-def _traced(root: _Root) -> list[fx.Node]:
+def _trace(root: _Root) -> fx.Graph:
     tracer = _Tracer()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return list(tracer.trace(root).nodes)
+            return tracer.trace(root)
     except Exception as error:  # the user's own code runs here
         place = tracer.inside[-1] if tracer.inside else root.net
         name = next((name for name, module in root.named_modules() if module is place), "")

@@ -1,0 +1,188 @@
+"""Convolutions that add a shortcut and apply ReLU before their output leaves the caches.
+
+The sums are those of the separate operations; what is saved is a trip of every activation to memory and back. On a CPU
+they are oneDNN's convolutions with weights packed for it, on a GPU cuDNN's; both are torch's own operators.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+
+from landscape.errors import LandscapeError
+from landscape.models.graph import plain_layer, program
+
+RELU_FUNCTIONS = {torch.relu, torch.relu_, functional.relu, functional.relu_}
+ADDITIONS = {operator.add, operator.iadd, torch.add}
+NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
+
+class FusedConvolution(nn.Module):
+    """A 2-D convolution with what follows it: relu(conv(x) + other), where `other` and ReLU may be missing.
+
+    Attributes:
+        layer: The convolution, whose parameters are used.
+        dtype: Arithmetic of the products, float32 or lower; sums are in float32.
+    """
+
+    def __init__(self, layer: nn.Conv2d, relu: bool) -> None:
+        super().__init__()
+        self.layer, self.relu = layer, relu
+        self.dtype = torch.float32
+        self._packed: dict[torch.dtype, tuple[Tensor, Tensor | None]] = {}
+
+    def forget(self) -> None:
+        """Forget packed weights: the parameters have changed."""
+        self._packed.clear()
+
+    def forward(self, inputs: Tensor, other: Tensor | None = None) -> Tensor:
+        """Map (n, channels, height, width) to the convolution's output shape, which is that of `other`."""
+        inputs = inputs.to(self.dtype, memory_format=torch.channels_last)
+        if other is not None:
+            other = other.to(self.dtype, memory_format=torch.channels_last)
+        weight, bias = self._weights()
+        return (self._on_gpu if inputs.is_cuda else self._on_cpu)(inputs, other, weight, bias)
+
+    def _weights(self) -> tuple[Tensor, Tensor | None]:
+        if self.dtype not in self._packed:
+            layer = self.layer
+            weight = layer.weight.detach().to(self.dtype, memory_format=torch.channels_last)
+            bias = None if layer.bias is None else layer.bias.detach().to(self.dtype)
+            if not weight.is_cuda:
+                weight = torch.ops.mkldnn._reorder_convolution_weight(
+                    weight, layer.padding, layer.stride, layer.dilation, layer.groups, None
+                )
+            self._packed[self.dtype] = weight, bias
+        return self._packed[self.dtype]
+
+    def _on_cpu(self, inputs: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
+        layer, kind = self.layer, "relu" if self.relu else "none"
+        where: Any = layer.padding, layer.stride, layer.dilation, layer.groups
+        if other is None:
+            alone: Tensor = torch.ops.mkldnn._convolution_pointwise(inputs, weight, bias, *where, kind, [], "")
+            return alone
+        after: Any = ("add", 1.0, kind if self.relu else None, [], "")
+        summed: Tensor = torch.ops.mkldnn._convolution_pointwise.binary(inputs, other, weight, bias, *where, *after)
+        return summed
+
+    def _on_gpu(self, inputs: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
+        layer = self.layer
+        where: Any = layer.stride, layer.padding, layer.dilation, layer.groups
+        if self.relu and bias is not None and inputs.dtype != torch.bfloat16:
+            if other is None:
+                return torch.cudnn_convolution_relu(inputs, weight, bias, *where)
+            return torch.cudnn_convolution_add_relu(inputs, weight, other, 1.0, bias, *where)
+        output = functional.conv2d(inputs, weight, bias, *where)
+        output = output if other is None else output.add_(other)
+        return output.relu_() if self.relu else output
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether torch has fused convolutions for a device."""
+    if device.type == "cpu":
+        return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")  # type: ignore[no-untyped-call]
+    return device.type == "cuda"
+
+
+def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
+    """Write a network down as a program whose 2-D convolutions are fused with what follows them.
+
+    Args:
+        model: The network, in eval mode; its parameters are shared, not copied.
+        example: A batch of two examples, to learn the shapes of activations.
+
+    Returns:
+        The program.
+
+    Raises:
+        LandscapeError: If the network cannot be traced, or changes in place what is used elsewhere.
+    """
+    written = program(model)
+    graph, modules = written.graph, dict(written.named_modules())
+    _refuse_shared_changes(graph, modules)
+    ShapeProp(written).propagate(example)
+    for node in list(graph.nodes):
+        if node.op == "call_module" and isinstance(modules[node.target], NOTHING):
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+    for number, node in enumerate(list(graph.nodes)):
+        layer = modules.get(str(node.target)) if node.op == "call_module" else None
+        if isinstance(layer, nn.Conv2d) and _is_plain(layer) and not node.kwargs:
+            _fuse(written, node, layer, f"fused_{number}")
+    graph.lint()
+    written.recompile()
+    return written
+
+
+def _is_plain(layer: nn.Conv2d) -> bool:
+    return plain_layer(layer) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def _fuse(written: fx.GraphModule, node: fx.Node, layer: nn.Conv2d, name: str) -> None:
+    """Put one operation in the place of a convolution and of what follows it alone."""
+    modules = dict(written.named_modules())
+    end, other = node, None
+    if (addition := _only_user(end)) is not None and (other := _other_summand(addition, end)) is not None:
+        end = addition
+    after = _only_user(end)
+    relu = after is not None and _is_relu(after, modules)
+    end = after if relu and after is not None else end
+    written.add_submodule(name, FusedConvolution(layer, relu))
+    with written.graph.inserting_after(end):
+        operands = (node.args[0],) if other is None else (node.args[0], other)
+        whole = written.graph.call_module(name, operands)
+    whole.meta = dict(end.meta)
+    end.replace_all_uses_with(whole)
+    while end is not node:
+        before = next(one for one in end.all_input_nodes if one is not other)
+        written.graph.erase_node(end)
+        end = before
+    written.graph.erase_node(node)
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _other_summand(node: fx.Node, one: fx.Node) -> fx.Node | None:
+    """What is added to a value, if both have the same shape."""
+    added = node.op == "call_function" and node.target in ADDITIONS
+    added = added or (node.op == "call_method" and node.target in ("add", "add_"))
+    if not added or node.kwargs or len(node.args) != 2 or len(node.all_input_nodes) != 2:
+        return None
+    other = next(operand for operand in node.all_input_nodes if operand is not one)
+    return other if _shape(other) == _shape(one) is not None else None
+
+
+def _shape(node: fx.Node) -> Any:
+    return getattr(node.meta.get("tensor_meta"), "shape", None)
+
+
+def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    if node.op == "call_module":
+        return type(modules[str(node.target)]) is nn.ReLU
+    if node.op == "call_function":
+        return node.target in RELU_FUNCTIONS
+    return node.op == "call_method" and node.target in ("relu", "relu_")
+
+
+def _refuse_shared_changes(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
+    """Operations are moved behind others: none of those may change in place what is used elsewhere."""
+    for node in graph.nodes:
+        if _in_place(node, modules) and any(len(operand.users) > 1 for operand in node.all_input_nodes[:1]):
+            raise LandscapeError(f"{node.target} changes in place what is used elsewhere, too")
+
+
+def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(modules[str(node.target)], "inplace", False))
+    if node.op not in ("call_function", "call_method"):
+        return False
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    inner = name.endswith("_") and not name.endswith("__")
+    return inner or (node.target in (operator.iadd, operator.imul, operator.isub)) or bool(node.kwargs.get("inplace"))
