@@ -86,6 +86,17 @@ class Batches:
         inputs, targets = torch.tensor_split(self.inputs, parts), torch.tensor_split(self.targets, parts)
         return list(zip(inputs, targets, strict=True))
 
+    def every(self, step: int) -> Batches:
+        """Every `step`-th example, from the first on.
+
+        Args:
+            step: How many examples lie between two of them, plus one.
+
+        Returns:
+            ceil(N / step) examples, views.
+        """
+        return dataclasses.replace(self, inputs=self.inputs[::step], targets=self.targets[::step])
+
     def subset(self, samples: str) -> Batches:
         """Choose examples, as `ImageSet.subset` does; the digest is then that of the chosen tensors.
 
