@@ -12,7 +12,7 @@ from torch import nn
 from landscape.data import Batches
 from landscape.directions import Gaussian
 from landscape.errors import LandscapeError, SurroundingsError
-from landscape.evaluation import Evaluator, Statistics, layers_of_each_batch, make_task, statistics_layers
+from landscape.evaluation import Evaluator, Plain, Statistics, layers_of_each_batch, make_task, statistics_layers
 from landscape.parameters import ParameterSpace, Subspace, preserved
 
 BATCH = 8
@@ -111,7 +111,7 @@ def draw(net):
 def evaluator(net, policies=POLICIES, calibration=CALIBRATION, layers=False):
     statistics = Statistics(net, policies, calibration, BATCH)
     subspace = Subspace(ParameterSpace(net), draw(net))
-    return Evaluator(net, subspace, make_task({"test": DATA}, "cross-entropy"), 10, statistics, layers)
+    return Evaluator(Plain(net, subspace), make_task({"test": DATA}, "cross-entropy"), 10, statistics, layers)
 
 
 def placed(net, point):

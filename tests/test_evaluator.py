@@ -17,7 +17,7 @@ import landscape
 from landscape.data import Batches
 from landscape.directions import Gaussian
 from landscape.errors import Interrupted, LandscapeError, SurroundingsError
-from landscape.evaluation import Evaluator, Sums, check_determinism, make_task, strict_arithmetic
+from landscape.evaluation import Evaluator, Plain, Statistics, Sums, check_determinism, make_task, strict_arithmetic
 from landscape.execution import Silent
 from landscape.parameters import ParameterSpace, Subspace
 
@@ -190,9 +190,8 @@ def test_sums_do_not_hide_what_is_not_finite(bad):
 
 
 def evaluator_of(net: nn.Module, data: Batches, batch_size: int) -> Evaluator:
-    return Evaluator(
-        net.eval(), Subspace(ParameterSpace(net), draw(net)), make_task({"test": data}, "cross-entropy"), batch_size
-    )
+    network = Plain(net.eval(), Subspace(ParameterSpace(net), draw(net)))
+    return Evaluator(network, make_task({"test": data}, "cross-entropy"), batch_size, Statistics(net))
 
 
 class Hungry(nn.Module):
@@ -221,7 +220,7 @@ def test_the_batch_size_is_halved_until_it_fits(small_net, small_data, error):
     plain = evaluator_of(Hungry(small_net, 99, error), small_data, 8)
     assert hungry.centre() == plain.centre()
     assert hungry.batch_size == 8
-    hungry._model.most = 3
+    hungry.network._model.most = 3
     (one,), (other,) = (evaluator((0.5, 0.5)).values()["test/loss"] for evaluator in (hungry, plain))
     assert one == pytest.approx(other, rel=1e-6)
     assert hungry.batch_size == 2

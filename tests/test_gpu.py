@@ -46,13 +46,14 @@ def test_products_are_true_float32(small_data):
 
 def test_one_synchronisation_per_point_and_split(small_net, small_data):
     from landscape.directions import Gaussian
-    from landscape.evaluation import Evaluator, make_task
+    from landscape.evaluation import Evaluator, Plain, Statistics, make_task
     from landscape.parameters import ParameterSpace, Subspace
 
     net = small_net.cuda().eval()
     space = ParameterSpace(net)
     task = make_task({"test": small_data}, "cross-entropy").to(torch.device("cuda"), torch.float32)
-    evaluator = Evaluator(net, Subspace(space, [Gaussian()(space)]), task, batch_size=4)
+    network = Plain(net, Subspace(space, [Gaussian()(space)]))
+    evaluator = Evaluator(network, task, 4, Statistics(net))
     evaluator.centre()
     torch.cuda.set_sync_debug_mode("warn")
     try:

@@ -1,9 +1,10 @@
 """Numbers at points: tasks, losses and metrics, sums, and the evaluator that defines them."""
 
-from landscape.evaluation.arithmetic import strict_arithmetic
+from landscape.evaluation.arithmetic import refuse_precision, strict_arithmetic
 from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
 from landscape.evaluation.evaluator import Evaluator, Measurement, check_determinism
 from landscape.evaluation.metrics import LOSSES, METRICS
+from landscape.evaluation.networks import Fused, Network, Plain, cannot_fuse
 from landscape.evaluation.sums import Sums
 from landscape.evaluation.task import Task, make_task, moved
 
@@ -11,14 +12,19 @@ __all__ = [
     "LOSSES",
     "METRICS",
     "Evaluator",
+    "Fused",
     "Measurement",
+    "Network",
+    "Plain",
     "Statistics",
     "Sums",
     "Task",
+    "cannot_fuse",
     "check_determinism",
     "layers_of_each_batch",
     "make_task",
     "moved",
+    "refuse_precision",
     "statistics_layers",
     "strict_arithmetic",
 ]

@@ -1,23 +1,28 @@
-"""The readable reference evaluator: every fast path must agree with it."""
+"""The evaluator: one point at a time, all batches in a row; how the network computes is the network's affair."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from landscape.errors import LandscapeError
 from landscape.evaluation.batchnorm import Statistics
 from landscape.evaluation.memory import fixed_batches, out_of_memory, too_little_memory
+from landscape.evaluation.networks import Network
 from landscape.evaluation.sums import Sums
 from landscape.evaluation.task import Task
 from landscape.parameters import Subspace
 
 Result = TypeVar("Result")
+
+# Every tenth example is evaluated in float32, too, where a lower precision is corrected.
+EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -43,42 +48,74 @@ class Measurement:
 
 
 class Evaluator:
-    """Evaluates a task at points of a subspace: eager, one point at a time, all batches in a row.
+    """Evaluates a task at points of a subspace, one at a time.
 
     Sums are kept on the device in float64; each point costs one transfer to the host per policy and split.
 
     Args:
-        model: The network, in eval mode, on the device.
-        subspace: Where the points lie; another one may be set later.
+        network: The network, on the device; a plain one where statistics other than frozen matter.
         task: What is measured, its data on the device.
         batch_size: The most examples in a batch; halved where memory runs out.
-        statistics: The policies for BatchNorm's statistics; frozen where there are none.
+        statistics: The policies for BatchNorm's statistics.
         layers: Whether to measure the drift of the statistics layer by layer, too.
+
+    Attributes:
+        network: The network.
+        batch_size: The present one.
+        corrects: Whether every tenth example is evaluated in float32, too, to correct a lower precision.
     """
 
-    name = "eager"
-
     def __init__(
-        self,
-        model: nn.Module,
-        subspace: Subspace,
-        task: Task,
-        batch_size: int,
-        statistics: Statistics | None = None,
-        layers: bool = False,
+        self, network: Network, task: Task, batch_size: int, statistics: Statistics, layers: bool = False
     ) -> None:
-        self.subspace = subspace
+        self.network = network
         self.batch_size = batch_size
-        self._model = model
+        self.corrects = False
         self._task = task
-        self._statistics = statistics or Statistics(model)
+        self._statistics = statistics
         self._layers = layers
+        self._batches = {split: network.prepared(batches) for split, batches in task.batches.items()}
         self._centre_losses: dict[tuple[str, str], Tensor] = {}
 
     @property
     def recalibrates(self) -> bool:
         """Whether statistics are estimated anew at every point."""
         return "recalibrate" in self._statistics.policies and bool(self._statistics.layers)
+
+    def follow(self, subspace: Subspace) -> None:
+        """Evaluate points of another subspace from now on.
+
+        Args:
+            subspace: The subspace, around the same trained weights.
+        """
+        self.network.follow(subspace)
+        self._batches = {split: self.network.prepared(batches) for split, batches in self._task.batches.items()}
+
+    def losses(self, point: Sequence[float], precision: str) -> dict[str, Tensor]:
+        """The loss of every example at a point, in a precision of choice, under the first policy.
+
+        Args:
+            point: Its coordinates.
+            precision: Arithmetic of the products.
+
+        Returns:
+            For each split, shape (N,), float64.
+        """
+        policy = self._statistics.policies[0]
+        with torch.inference_mode(), self._in(precision), self.network.at(point), self._statistics.under(policy):
+            return {split: self._losses(split, policy) for split in self._batches}
+
+    def _losses(self, split: str, policy: str) -> Tensor:
+        return torch.cat(self._retrying(policy, lambda: [part[0] for part in self._values(split, policy)]))
+
+    @contextmanager
+    def _in(self, precision: str) -> Iterator[None]:
+        """Compute in another precision for a while."""
+        usual, self.network.precision = self.network.precision, precision
+        try:
+            yield
+        finally:
+            self.network.precision = usual
 
     def centre(self) -> Measurement:
         """Evaluate the checkpoint itself and keep its per-example losses, which the rise is measured from.
@@ -106,7 +143,7 @@ class Evaluator:
             What is measured there.
         """
         policies = self._statistics.policies
-        with torch.inference_mode(), self.subspace.at(point):
+        with torch.inference_mode(), self.network.at(point):
             if self._statistics.matter:
                 return self._under_each(policies, self._point_sums)
             alone = self._under_each(policies[:1], self._point_sums)
@@ -123,12 +160,12 @@ class Evaluator:
             For each split, the loss under the statistics of one half of the calibration set minus that under those
             of the other half.
         """
-        with torch.inference_mode(), self.subspace.at(point):
+        with torch.inference_mode(), self.network.at(point):
             halves, losses = self._statistics.estimate(), []
             for moments in (halves.even, halves.odd):
                 with self._statistics.placed(moments):
                     losses.append(
-                        {split: self._point_sums(split, "recalibrate").mean("loss") for split in self._task.batches}
+                        {split: self._point_sums(split, "recalibrate").mean("loss") for split in self._batches}
                     )
         return {split: losses[0][split] - losses[1][split] for split in losses[0]}
 
@@ -148,7 +185,7 @@ class Evaluator:
 
     def _under_each(self, policies: Iterable[str], measure: Callable[[str, str], Sums]) -> Measurement:
         """Measure every split at the model's present weights under each policy."""
-        sums: dict[str, dict[str, Sums]] = {split: {} for split in self._task.batches}
+        sums: dict[str, dict[str, Sums]] = {split: {} for split in self._batches}
         drift: dict[str, float] = {}
         for policy in policies:
             with self._statistics.under(policy) as halves:
@@ -159,14 +196,14 @@ class Evaluator:
         return Measurement(sums, drift)
 
     def _point_sums(self, split: str, policy: str) -> Sums:
-        totals = self._retrying(policy, lambda: self._totals(split, policy, self._values(split, policy)))
-        return self._sums(split, totals)
+        parts = self._retrying(policy, lambda: list(self._values(split, policy)))
+        return self._sums(split, policy, parts)
 
     def _centre_sums(self, split: str, policy: str) -> Sums:
         """The sums at the centre, keeping the losses of the examples; `frozen` comes first."""
         parts = self._retrying(policy, lambda: list(self._values(split, policy)))
         losses = self._centre_losses[policy, split] = torch.cat([part[0] for part in parts])
-        sums = self._sums(split, self._totals(split, policy, parts))
+        sums = self._sums(split, policy, parts)
         if policy == "frozen":
             return sums
         apart = losses - self._centre_losses["frozen", split]
@@ -175,14 +212,14 @@ class Evaluator:
         )
 
     def _first_losses(self, split: str) -> Tensor:
-        inputs, targets = self._task.batches[split].split(self.batch_size)[0]
-        return self._task.per_example(self._model, inputs, targets)[0]
+        inputs, targets = next(iter(self._batches[split].split(self.batch_size)))
+        return self._task.per_example(self.network, inputs, targets)[0]
 
     def _values(self, split: str, policy: str) -> Iterator[Tensor]:
         """Per-example values of all quantities, batch by batch, each of shape (quantities, n)."""
         size = self._statistics.batch_size if self._statistics.own_batches(policy) else self.batch_size
-        for inputs, targets in self._task.batches[split].split(size):
-            yield self._task.per_example(self._model, inputs, targets)
+        for inputs, targets in self._batches[split].split(size):
+            yield self._task.per_example(self.network, inputs, targets)
 
     def _totals(self, split: str, policy: str, parts: Iterable[Tensor]) -> Tensor:
         """Sums and sums of squares on the device, shape (2, quantities + 1), the last one the rise of the loss."""
@@ -197,11 +234,21 @@ class Evaluator:
         assert total is not None
         return total
 
-    def _sums(self, split: str, totals: Tensor) -> Sums:
-        sums, squares = totals.tolist()
+    def _sums(self, split: str, policy: str, parts: Sequence[Tensor]) -> Sums:
+        sums, squares = self._totals(split, policy, parts).tolist()
         names = (*self._task.names, "loss_rise")
         pairs = {name: (total, square) for name, total, square in zip(names, sums, squares, strict=True)}
-        return Sums(len(self._task.batches[split]), pairs)
+        apart = self._differences(split, policy, parts) if self.corrects else ()
+        return Sums(len(self._batches[split]), pairs, apart)
+
+    def _differences(self, split: str, policy: str, parts: Sequence[Tensor]) -> tuple[int, float, float]:
+        """Number, sum and sum of squares of the differences in loss between float32 and the present precision."""
+        low = torch.cat([part[0] for part in parts])[::EVERY]
+        every = self._batches[split].every(EVERY)
+        with self._in("fp32"):
+            exact = [self._task.per_example(self.network, *pair)[0] for pair in every.split(self.batch_size)]
+        apart = torch.cat(exact) - low
+        return len(apart), float(apart.sum()), float(apart.square().sum())
 
     def _retrying(self, policy: str, compute: Callable[[], Result]) -> Result:
         """Compute, halving the batch size for as long as memory runs out and the batches are ours to choose."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -41,7 +41,7 @@ class Task:
         """The same task with its data on a device, floating-point inputs in the model's dtype."""
         return Task({split: moved(batches, device, dtype) for split, batches in self.batches.items()}, self.quantities)
 
-    def per_example(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    def per_example(self, model: Callable[[Tensor], Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
         """Evaluate one batch.
 
         Args:

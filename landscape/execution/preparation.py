@@ -20,6 +20,7 @@ from landscape.directions import (
 )
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
+from landscape.evaluation.evaluator import EVERY
 from landscape.execution.placement import dtype_of, rewritten
 from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace
@@ -197,6 +198,7 @@ def job_of(inputs: Inputs, model: nn.Module, task: Task, grid: Grid, settings: S
         repeats=settings.repeats,
         repeat=0,
         precision=OWN_PRECISIONS.get(dtype_of(model), settings.precision),
+        correction=1 / EVERY if settings.correct and settings.precision != "auto" else 0.0,
         adaptive=settings.adaptive,
     )
 

@@ -16,19 +16,21 @@ from landscape.errors import Interrupted, LandscapeError
 from landscape.evaluation import (
     Evaluator,
     Measurement,
-    Statistics,
     Task,
     check_determinism,
     layers_of_each_batch,
     make_task,
-    moved,
+    refuse_precision,
     statistics_layers,
     strict_arithmetic,
 )
+from landscape.evaluation.evaluator import EVERY
 from landscape.execution.calibration import cost_of, half_differences
-from landscape.execution.device import batch_size_for, device_for, failures_of_the_device
+from landscape.execution.device import device_for, failures_of_the_device
 from landscape.execution.draws import Draws
-from landscape.execution.placement import dtype_of, lay_out, placed, refuse_another_function, refuse_loose_batches
+from landscape.execution.evaluators import Chosen, evaluator_for
+from landscape.execution.placement import dtype_of, placed
+from landscape.execution.precision import Comparison, candidates_on, choose, refuse_own_precision
 from landscape.execution.preparation import Settings, job_of
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
@@ -38,7 +40,7 @@ from landscape.execution.run import Evaluate, run
 from landscape.inputs import Inputs
 from landscape.parameters import ParameterSpace, parametrized, preserved
 from landscape.storage import check_writable, direction_names, save, sole_writer, write_named_directions
-from landscape.types import Grid, Job, Surface
+from landscape.types import PRECISIONS, Grid, Job, Surface
 
 
 def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
@@ -68,6 +70,8 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
     device = device_for(settings.device, inputs.model)
+    refuse_precision(settings.precision, device)
+    refuse_own_precision(dtype_of(inputs.model), settings.precision)
     with failures_of_the_device(device):
         model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)
@@ -100,6 +104,7 @@ class _Session:
         self.threads: int | None = self._before.get("threads")
         self._created = self._before.get("created", _now())
         self._notes = list(inputs.notes)
+        self._repeat = 0
 
     def run(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Surface:
         """Evaluate the centre, then all that is not done."""
@@ -107,7 +112,10 @@ class _Session:
             self._progress.say(note)
         self._announce()
         self._begun = time.monotonic()
-        evaluator = self._evaluator(model, draws, task)
+        self._note(changed_since(self._before, versions(), machine(self._device)))
+        chosen = self._chosen(model, space, draws, task)
+        evaluator, task = chosen.evaluator, chosen.task
+        self._arithmetic = self._arithmetic_of(chosen)
         before = time.monotonic()
         centre = evaluator.centre()
         seconds = time.monotonic() - before
@@ -134,7 +142,9 @@ class _Session:
         return surface()
 
     def _at(self, evaluator: Evaluator, draws: Draws, repeat: int, point: Sequence[float]) -> dict[str, list[float]]:
-        evaluator.subspace = draws.subspace(repeat)
+        if repeat != self._repeat:
+            evaluator.follow(draws.subspace(repeat))
+            self._repeat = repeat
         return evaluator(point).values()
 
     def _announce(self) -> None:
@@ -171,26 +181,61 @@ class _Session:
         }
         return json_ready(facts)
 
-    def _evaluator(self, model: nn.Module, draws: Draws, task: Task) -> Evaluator:
+    def _chosen(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Chosen:
         """The evaluator on the device, after a try on two examples."""
-        dtype = dtype_of(model)
-        refuse_loose_batches(model, self._job.policies)
-        task = task.to(self._device, dtype)
-        if self._inputs.name != "object":
-            lay_out(model, task, self._device)
-        with torch.inference_mode():
-            task.check(model)
-            if self._settings.fold_bn:
-                refuse_another_function(self._inputs.model, model, task)
-        self._note(changed_since(self._before, versions(), machine(self._device)))
+        chosen = evaluator_for(
+            self._inputs,
+            model,
+            space,
+            draws,
+            task,
+            self._grid,
+            self._job,
+            self._settings,
+            self._device,
+            self._before,
+        )
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
-        calibration = self._inputs.calibration
-        there = None if calibration is None else moved(calibration, self._device, dtype)
-        statistics = Statistics(model, self._job.policies, there, self._settings.bn_batch_size)
-        size = asked or recorded or batch_size_for(self._device)
-        return Evaluator(model, draws.subspace(0), task, size, statistics, self._settings.bn_layers)
+        if chosen.reason:
+            self._progress.say(f"evaluated without the fused network: {chosen.reason}")
+        return chosen
+
+    def _arithmetic_of(self, chosen: Chosen) -> dict[str, Any]:
+        """Set the precision, choose it where that is asked for, and measure its error where the file is begun."""
+        evaluator, job = chosen.evaluator, self._job
+        found: dict[str, Any] = {"evaluator": evaluator.network.name, "evaluator_reason": chosen.reason}
+        if chosen.difference:
+            found["evaluator_difference"] = chosen.difference
+        if "precision" in self._before:
+            found["precision"] = self._before["precision"]
+        elif self._settings.precision != "fp32":
+            found["precision"] = self._measured(evaluator)
+            job = self._job
+        if job.precision in PRECISIONS:
+            evaluator.network.precision = job.precision
+        evaluator.corrects = job.correction > 0
+        return json_ready(found)
+
+    def _measured(self, evaluator: Evaluator) -> dict[str, Any]:
+        """The error of the precision that is asked for; where that is `auto`, the choice, which enters the job."""
+        settings, comparison = self._settings, Comparison(evaluator, self._grid)
+        if settings.precision != "auto":
+            (error,) = comparison.error(settings.precision, [settings.correct])
+            self._note(str(error))
+            return error.record()
+        best, measured = choose(comparison, candidates_on(self._device), settings.tolerance)
+        for error in measured:
+            quicker = comparison.seconds / error.seconds
+            self._progress.say(f"{error}; {quicker:.2g} times as quick as fp32")
+        precision, correction = (best.precision, best.corrects) if best else ("fp32", False)
+        self._job = dataclasses.replace(self._job, precision=precision, correction=correction / EVERY)
+        why = (
+            f"the quickest that errs by less than {settings.tolerance:g}" if best else "nothing quicker is exact enough"
+        )
+        self._note(f"--precision auto: {precision}{', corrected' if correction else ''}, {why}")
+        return {"asked": "auto", "tolerance": settings.tolerance, **(best.record() if best else {})}
 
     def _calibrated(self, evaluator: Evaluator) -> dict[str, Any]:
         """How much the choice of calibration images matters; measured when the file is begun."""
@@ -292,7 +337,7 @@ class _Session:
             "versions": versions(),
             "machine": machine(self._device),
             "threads": torch.get_num_threads(),
-            "evaluator": evaluator.name,
+            **self._arithmetic,
             "batch_size": evaluator.batch_size,
             "stated": dict(self._inputs.stated),
             "notes": list(dict.fromkeys([*self._before.get("notes", []), *self._notes])),

@@ -1,0 +1,149 @@
+"""Which evaluator a run uses: the quickest that computes the same, and why it is not a quicker one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from landscape.data import Batches
+from landscape.errors import LandscapeError
+from landscape.evaluation import Evaluator, Fused, Network, Plain, Statistics, Task, cannot_fuse, moved
+from landscape.execution.device import batch_size_for
+from landscape.execution.draws import Draws
+from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
+from landscape.execution.preparation import Settings
+from landscape.inputs import Inputs
+from landscape.parameters import ParameterSpace
+from landscape.types import Grid, Job
+
+# Beyond it the fused network is not taken to compute what the plain one does: rounding is a thousand times smaller.
+FUSED_ERROR = 1e-3
+TRIED = 64
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An evaluator, and why it is this one.
+
+    Attributes:
+        evaluator: The evaluator.
+        task: What it measures, on the device.
+        reason: Why nothing quicker is used; empty where the quickest is.
+        difference: The largest difference between the outputs of the fused network and of the plain one on the
+            first examples at the trained weights and at a corner of the grid, relative to the largest output.
+    """
+
+    evaluator: Evaluator
+    task: Task
+    reason: str = ""
+    difference: float = 0.0
+
+
+def evaluator_for(
+    inputs: Inputs,
+    model: nn.Module,
+    space: ParameterSpace,
+    draws: Draws,
+    task: Task,
+    grid: Grid,
+    job: Job,
+    settings: Settings,
+    device: torch.device,
+    before: Mapping[str, Any],
+) -> Chosen:
+    """Put model and data on the device, try them on two examples, and choose how to evaluate.
+
+    Args:
+        inputs: Model and data as they were given.
+        model: The network as it is evaluated, on the device.
+        space: Its parameters.
+        draws: The directions.
+        task: What is measured.
+        grid: The points.
+        job: The job.
+        settings: Everything else.
+        device: Where.
+        before: What the file says of an earlier run; empty for a new one.
+
+    Returns:
+        The choice; a run that goes on keeps its evaluator and its batch size.
+
+    Raises:
+        LandscapeError: If model and data do not fit together.
+    """
+    dtype = dtype_of(model)
+    refuse_loose_batches(model, job.policies)
+    task = task.to(device, dtype)
+    if inputs.name != "object":
+        lay_out(model, task, device)
+    with torch.inference_mode():
+        task.check(model)
+        if settings.fold_bn:
+            refuse_another_function(inputs.model, model, task)
+    there = None if inputs.calibration is None else moved(inputs.calibration, device, dtype)
+    statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
+    reason = _nothing_quicker(model, statistics, settings, device, before)
+    network: Network = Plain(model, draws.subspace(0))
+    difference = 0.0
+    if not reason:
+        network, difference, reason = _fused_or_plain(network, model, space, draws, task, grid)
+    size = settings.batch_size or before.get("batch_size") or batch_size_for(device, network.name, job.precision)
+    return Chosen(Evaluator(network, task, size, statistics, settings.bn_layers), task, reason, difference)
+
+
+def _nothing_quicker(
+    model: nn.Module, statistics: Statistics, settings: Settings, device: torch.device, before: Mapping[str, Any]
+) -> str:
+    if before.get("evaluator", Fused.name) != Fused.name:
+        return str(before.get("evaluator_reason") or "the file was begun so")
+    if settings.low_memory:
+        return "--low-memory keeps no second copy of the network"
+    if statistics.matter:
+        return "BatchNorm takes other statistics than the checkpoint's own"
+    return cannot_fuse(model, device)
+
+
+def _fused_or_plain(
+    plain: Network, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task, grid: Grid
+) -> tuple[Network, float, str]:
+    """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
+    first = next(iter(task.batches.values())).inputs[:2]
+    try:
+        with torch.inference_mode():
+            network = Fused(model, space, draws.subspace(0), first)
+            difference = max(
+                _apart(plain, network, batches, point)
+                for batches in task.batches.values()
+                for point in _two_points(grid)
+            )
+    except LandscapeError as error:
+        return plain, 0.0, str(error)
+    except Exception as error:  # an operator that this torch, this device or these shapes do not have
+        return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
+    if not difference <= FUSED_ERROR:
+        return plain, 0.0, f"the fused network differs by {difference:.1e} relative"
+    return network, difference, ""
+
+
+def _two_points(grid: Grid) -> Sequence[Sequence[float]]:
+    """The trained weights and the corner of least coordinates."""
+    return [0.0] * len(grid.axes), [axis.values[0] for axis in grid.axes]
+
+
+def _apart(one: Network, other: Network, batches: Batches, point: Sequence[float]) -> float:
+    """The largest difference between outputs, relative to the largest; what is not finite has to be so in both."""
+    inputs, targets = next(iter(batches.split(TRIED)))
+    few = Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
+    outputs: list[Tensor] = []
+    for network in (one, other):
+        with network.at(point):
+            outputs.append(network(network.prepared(few).inputs).double())
+    first, second = outputs
+    same = (first == second) | (first.isnan() & second.isnan())
+    apart = (first - second).abs().masked_fill(same, 0.0).max()
+    largest = first.abs().nan_to_num(0.0, 0.0, 0.0).max().clamp_min(torch.finfo(torch.float32).tiny)
+    return float((apart / largest).nan_to_num(torch.inf))
