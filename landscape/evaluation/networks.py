@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -14,7 +16,11 @@ from landscape.errors import LandscapeError
 from landscape.evaluation.arithmetic import DTYPES, lowered
 from landscape.models.folding import fold
 from landscape.models.fusing import FusedConvolution, can_fuse, fused
+from landscape.models.products import without_first_layer
 from landscape.parameters import Direction, ParameterSpace, Subspace
+
+# Products of the inputs with the first layer are kept for all points up to this many bytes.
+MOST_PRODUCTS = 1 << 30
 
 
 class Network(Protocol):
@@ -35,7 +41,7 @@ class Network(Protocol):
         """Be at a point, and back at the trained weights on every way out."""
 
     def prepared(self, batches: Batches) -> Batches:
-        """The examples with whatever part of the work is the same at every point of the subspace."""
+        """The examples with the part of the work that is the same at every point; asked at the trained weights."""
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Map prepared inputs (n, ...) to outputs (n, ...)."""
@@ -77,8 +83,9 @@ class Plain:
 class Fused:
     """A copy of a network with BatchNorm folded into the weights and convolutions fused with what follows them.
 
-    It computes the network's function under frozen statistics, at every point of the subspace, up to rounding: folding
-    maps the directions, too (`Folding.direction`), so that BatchNorm is gone from the forward pass.
+    A first layer that is linear in the flattened inputs is multiplied with them once, for all points of the subspace.
+    The copy computes the network's function under frozen statistics, at every point of the subspace, up to rounding:
+    folding maps the directions, too (`Folding.direction`), so that BatchNorm is gone from the forward pass.
 
     Args:
         model: The network, in eval mode and float32; it is not changed.
@@ -103,8 +110,12 @@ class Fused:
         self._space = ParameterSpace(copy, "all")
         self._program = fused(copy, example)
         self._convolutions = [one for one in self._program.modules() if isinstance(one, FusedConvolution)]
-        if not self._convolutions:
-            raise LandscapeError("it has no 2-D convolutions to fuse")
+        shortened = without_first_layer(self._program)
+        self._rest = None if shortened is None else shortened[0]
+        self._first = None if shortened is None else shortened[1]
+        self._shape = example.shape[1:]
+        if not self._convolutions and self._first is None:
+            raise LandscapeError("it has no 2-D convolutions to fuse, and does not begin with a linear layer")
         self.follow(subspace)
 
     @property
@@ -120,6 +131,11 @@ class Fused:
             step = self._folding.direction({self._names[name]: one for name, one in direction.tensors.items()})
             directions.append(Direction({short[full]: tensor for full, tensor in step.items()}, direction.spec))
         self._subspace = Subspace(self._space, directions)
+        if self._first is not None:
+            named = {id(entry.parameter): entry.name for entry in self._space.entries}
+            weight, bias = (named.get(id(one), "") for one in (self._first.layer.weight, self._first.layer.bias))
+            moved = [direction.tensors for direction in self._subspace.directions]
+            self._steps = [(tensors.get(weight), tensors.get(bias)) for tensors in moved]
 
     @contextmanager
     def at(self, point: Sequence[float]) -> Iterator[None]:
@@ -129,25 +145,34 @@ class Fused:
             Nothing.
         """
         try:
-            self._forget()
+            self._moved_to(point)
             with self._subspace.at(point):
                 yield
         finally:
-            self._forget()
+            self._moved_to([0.0] * len(point))
 
     def prepared(self, batches: Batches) -> Batches:
-        """The examples as they are."""
-        return batches
+        """The examples, or their products with the first layer and its directions."""
+        if self._first is None or not isinstance(batches.inputs, Tensor):
+            return batches
+        shape = (1 + len(self._steps), self._first.layer.out_features)
+        if len(batches) * math.prod(shape) * batches.inputs.element_size() > MOST_PRODUCTS or self._shape == shape:
+            return batches
+        with torch.inference_mode():
+            return dataclasses.replace(batches, inputs=self._first.products(batches.inputs, self._steps))
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Map inputs (n, ...) to outputs (n, ...)."""
         for convolution in self._convolutions:
             convolution.dtype = DTYPES.get(self.precision, torch.float32)
+        program = self._program if self._rest is None or inputs.shape[1:] == self._shape else self._rest
         with lowered(self.precision, inputs.device):
-            outputs: Tensor = self._program(inputs)
+            outputs: Tensor = program(inputs)
         return outputs
 
-    def _forget(self) -> None:
+    def _moved_to(self, point: Sequence[float]) -> None:
+        if self._first is not None:
+            self._first.coordinates = point
         for convolution in self._convolutions:
             convolution.forget()
 

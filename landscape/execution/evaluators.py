@@ -102,7 +102,7 @@ def _nothing_quicker(
         return str(before.get("evaluator_reason") or "the file was begun so")
     if settings.low_memory:
         return "--low-memory keeps no second copy of the network"
-    if statistics.matter:
+    if statistics.matter and statistics.policies != ("frozen",):
         return "BatchNorm takes other statistics than the checkpoint's own"
     return cannot_fuse(model, device)
 
@@ -113,8 +113,8 @@ def _fused_or_plain(
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
     first = next(iter(task.batches.values())).inputs[:2]
     try:
+        network = Fused(model, space, draws.subspace(0), first)
         with torch.inference_mode():
-            network = Fused(model, space, draws.subspace(0), first)
             difference = max(
                 _apart(plain, network, batches, point)
                 for batches in task.batches.values()
@@ -140,8 +140,9 @@ def _apart(one: Network, other: Network, batches: Batches, point: Sequence[float
     few = Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
     outputs: list[Tensor] = []
     for network in (one, other):
+        prepared = network.prepared(few).inputs
         with network.at(point):
-            outputs.append(network(network.prepared(few).inputs).double())
+            outputs.append(network(prepared).double())
     first, second = outputs
     same = (first == second) | (first.isnan() & second.isnan())
     apart = (first - second).abs().masked_fill(same, 0.0).max()

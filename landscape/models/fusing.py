@@ -105,7 +105,8 @@ def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
     written = program(model)
     graph, modules = written.graph, dict(written.named_modules())
     _refuse_shared_changes(graph, modules)
-    ShapeProp(written).propagate(example)
+    with torch.inference_mode():
+        ShapeProp(written).propagate(example)
     for node in list(graph.nodes):
         if node.op == "call_module" and isinstance(modules[node.target], NOTHING):
             node.replace_all_uses_with(node.args[0])

@@ -1,0 +1,287 @@
+"""The fused network against the plain one and against float64, on random graphs and on real networks."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+import landscape
+from landscape.data import Batches
+from landscape.directions import Gaussian
+from landscape.errors import LandscapeError
+from landscape.evaluation import Fused, Plain, cannot_fuse, strict_arithmetic
+from landscape.models import build_model
+from landscape.models.folding import fold
+from landscape.models.fusing import FusedConvolution, fused
+from landscape.parameters import ParameterSpace, Subspace
+
+CPU = torch.device("cpu")
+# Sums of a few hundred float32 products, in another order: a hundred times the rounding of one of them (6e-8).
+ROUNDING = 1e-5
+
+
+class Step(nn.Module):
+    """A layer, perhaps a BatchNorm, perhaps a sum with what came before, perhaps ReLU, in one of torch's spellings."""
+
+    def __init__(self, channels: int, norm: bool, add: str, relu: str, groups: int, kernel: int, bias: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=groups, bias=bias)
+        self.norm = nn.BatchNorm2d(channels) if norm else nn.Identity()
+        self.add, self.relu = add, relu
+        self.activation = nn.ReLU(inplace=relu == "in place")
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.norm(self.conv(x))
+        if self.add == "x":
+            out = out + x
+        elif self.add == "itself":
+            out = out + out
+        elif self.add == "in place":
+            out += x
+        elif self.add == "pooled":  # of another shape: broadcast
+            out = torch.add(out, functional.adaptive_avg_pool2d(x, 1))
+        if self.relu == "function":
+            return torch.relu(out)
+        return out if self.relu == "none" else self.activation(out)
+
+
+STEPS = st.builds(
+    Step,
+    channels=st.just(4),
+    norm=st.booleans(),
+    add=st.sampled_from(["none", "x", "itself", "in place", "pooled"]),
+    relu=st.sampled_from(["none", "function", "module", "in place"]),
+    groups=st.sampled_from([1, 2, 4]),
+    kernel=st.sampled_from([1, 3]),
+    bias=st.booleans(),
+)
+
+
+def trained(net: nn.Module) -> nn.Module:
+    """Weights of order one, and statistics that are not those of a fresh network."""
+    torch.manual_seed(0)
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+            nn.init.uniform_(module.weight, -1.5, 1.5)
+            nn.init.normal_(module.bias)
+    return net.eval()
+
+
+def subspace_of(net: nn.Module, perturb: str = "weights") -> tuple[ParameterSpace, Subspace]:
+    space = ParameterSpace(net, perturb)
+    return space, Subspace(space, [Gaussian(3, axis)(space) for axis in range(2)])
+
+
+def outputs(network: Plain | Fused, inputs: Tensor, point: tuple[float, float]) -> Tensor:
+    batches = Batches(inputs, torch.zeros(len(inputs), dtype=torch.long), "random", "", "")
+    with strict_arithmetic(), torch.inference_mode():
+        prepared = network.prepared(batches).inputs
+        with network.at(point):
+            return network(prepared)
+
+
+def in_float64(net: nn.Module, inputs: Tensor, point: tuple[float, float], perturb: str = "weights") -> Tensor:
+    """The network at the point, from the definition: every moved weight plus its steps, all in float64."""
+    exact, (_, subspace) = copy.deepcopy(net).double(), subspace_of(net, perturb)
+    weights = dict(exact.named_parameters())
+    with torch.no_grad():
+        for coordinate, direction in zip(point, subspace.directions, strict=True):
+            for name, tensor in direction.tensors.items():
+                weights[name] += coordinate * tensor.double()
+        return exact(inputs.double())
+
+
+def assert_same(found: Tensor, exact: Tensor) -> None:
+    error = float((found.double() - exact).abs().max() / exact.abs().max().clamp_min(1e-6))
+    assert error < ROUNDING
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    steps=st.lists(STEPS, min_size=1, max_size=4),
+    perturb=st.sampled_from(["weights", "weights+bias", "all"]),
+    point=st.tuples(*[st.floats(-1, 1, width=32)] * 2),
+)
+def test_random_graphs_compute_what_they_did(steps, perturb, point):
+    net = trained(nn.Sequential(*steps, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)))
+    inputs = torch.randn(5, 4, 6, 6)
+    space, subspace = subspace_of(net, perturb)
+    try:
+        network = Fused(net, space, subspace, inputs[:2])
+    except LandscapeError as error:  # x is added to, in place, after something else has read it
+        hypothesis.assume("in place" not in str(error))
+        raise
+    assert_same(outputs(network, inputs, point), in_float64(net, inputs, point, perturb))
+    assert_same(outputs(Plain(net, subspace), inputs, point), in_float64(net, inputs, point, perturb))
+
+
+REAL = {
+    "resnet20": (3, 32, 32),
+    "resnet(depth=20, shortcut='conv')": (3, 32, 32),
+    "resnet(depth=20, norm='none', shortcut='none')": (3, 32, 32),
+    "resnet(depth=8, norm='group')": (3, 32, 32),
+    "vgg11": (3, 32, 32),
+    "lenet": (1, 28, 28),
+    "lenet(norm='batch')": (1, 28, 28),
+    "mlp": (1, 28, 28),
+    "torchvision:resnet18(num_classes=10)": (3, 64, 64),
+    "torchvision:mobilenet_v2(num_classes=10)": (3, 64, 64),
+}
+
+
+@pytest.mark.parametrize("spec", REAL)
+def test_real_networks_compute_what_they_did(spec):
+    torch.manual_seed(1)
+    net = trained(build_model(spec))
+    inputs = torch.randn(6, *REAL[spec])
+    space, subspace = subspace_of(net)
+    network = Fused(net, space, subspace, inputs[:2])
+    for point in ((0.0, 0.0), (0.6, -0.9)):
+        assert_same(outputs(network, inputs, point), in_float64(net, inputs, point))
+
+
+def kinds(net: nn.Module, inputs: Tensor) -> list[str]:
+    """What is called, in order."""
+    program = fused(fold(net).model.eval(), inputs)
+    names = []
+    for node in program.graph.nodes:
+        if node.op == "call_module":
+            module = program.get_submodule(str(node.target))
+            more = "+relu" if isinstance(module, FusedConvolution) and module.relu else ""
+            names.append(type(module).__name__ + more)
+        elif node.op.startswith("call"):
+            names.append(getattr(node.target, "__name__", node.target))
+    return names
+
+
+def test_every_convolution_of_a_resnet_takes_norm_sum_and_relu_along():
+    net = trained(build_model("resnet(depth=8, shortcut='conv')"))
+    found = kinds(net, torch.randn(2, 3, 32, 32))
+    shortcuts = ["FusedConvolution"] * 2
+    assert sorted(found) == sorted(["FusedConvolution+relu"] * 7 + shortcuts + ["mean", "Linear"])
+
+
+def test_the_centre_and_the_weights_are_as_they_were():
+    net = trained(build_model("resnet(depth=8)"))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    inputs = torch.randn(4, 3, 32, 32)
+    space, subspace = subspace_of(net)
+    network = Fused(net, space, subspace, inputs[:2])
+    centre = outputs(network, inputs, (0.0, 0.0))
+    outputs(network, inputs, (1.0, 1.0))
+    with strict_arithmetic(), torch.inference_mode():
+        assert torch.equal(network(inputs), centre)
+    with pytest.raises(RuntimeError, match="midway"), network.at((1.0, 0.0)):
+        raise RuntimeError("midway")
+    assert torch.equal(outputs(network, inputs, (0.0, 0.0)), centre)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_other_directions_are_followed():
+    net = trained(build_model("mlp"))
+    inputs = torch.randn(4, 1, 28, 28)
+    space, subspace = subspace_of(net)
+    other = Subspace(space, [Gaussian(9, axis)(space) for axis in range(2)])
+    network = Fused(net, space, subspace, inputs[:2])
+    network.follow(other)
+    expected = outputs(Plain(net, other), inputs, (0.5, 0.5))
+    assert_same(outputs(network, inputs, (0.5, 0.5)), expected.double())
+    assert not torch.allclose(outputs(Plain(net, subspace), inputs, (0.5, 0.5)), expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("beginning", [nn.Flatten(), nn.Identity()])
+def test_products_with_the_first_layer_are_computed_once(beginning):
+    net = trained(nn.Sequential(beginning, nn.Linear(12, 7), nn.BatchNorm1d(7), nn.ReLU(), nn.Linear(7, 3)))
+    inputs = torch.randn(9, 12)
+    space, subspace = subspace_of(net, "weights+bias")
+    network = Fused(net, space, subspace, inputs[:2])
+    batches = Batches(inputs, torch.zeros(9, dtype=torch.long), "random", "", "")
+    assert network.prepared(batches).inputs.shape == (9, 3, 7)
+    for point in ((0.0, 0.0), (0.3, -1.0)):
+        assert_same(outputs(network, inputs, point), in_float64(net, inputs, point, "weights+bias"))
+
+
+class Branching(nn.Module):
+    """A forward pass that looks at values, which no graph can follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv(x)
+        return (out if out.sum() > 0 else -out).flatten(1)
+
+
+class Disagreeing(nn.Module):
+    """Computes something else when its graph is taken than when it is run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv(x).flatten(1)
+        return out if isinstance(x, Tensor) else 2 * out
+
+
+def surface(net: nn.Module, **options: object) -> landscape.Surface:
+    torch.manual_seed(5)
+    data = [(torch.randn(40, 1, 6, 6), torch.randint(0, 3, (40,)))]
+    return landscape.compute(net, data, x=(-1, 1, 3), y=None, progress=False, **options)
+
+
+def test_what_cannot_be_fused_is_evaluated_as_it_is_and_says_why():
+    for net, reason in (
+        (Branching(), "torch.fx can trace"),
+        (Disagreeing(), "the fused network differs by"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(9, 3)), "no 2-D convolutions"),
+        (nn.Sequential(nn.Conv2d(1, 3, 6), nn.Flatten()).double(), "its parameters are float64"),
+    ):
+        found = surface(net.eval()).provenance
+        assert found["evaluator"] == "eager"
+        assert reason in found["evaluator_reason"]
+    net = trained(nn.Sequential(nn.Conv2d(1, 3, 6), nn.BatchNorm2d(3), nn.Flatten()))
+    assert surface(net).provenance["evaluator"] == "fused"
+    found = surface(net, bn_stats="batch").provenance
+    assert (found["evaluator"], "statistics" in found["evaluator_reason"]) == ("eager", True)
+    assert "low-memory" in surface(net, low_memory=True).provenance["evaluator_reason"]
+
+
+def test_the_surface_is_that_of_the_plain_network(monkeypatch):
+    net = trained(nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 3)))
+    quick = surface(net)
+    monkeypatch.setattr("landscape.execution.evaluators.cannot_fuse", lambda *_: "told so")
+    plain = surface(net)
+    assert (quick.provenance["evaluator"], plain.provenance["evaluator"]) == ("fused", "eager")
+    for name in plain:
+        np.testing.assert_allclose(quick[name], plain[name], rtol=1e-5, atol=1e-7)
+    assert quick["test/loss_rise_stderr"][1] == 0.0
+    assert quick["test/loss"][1] == quick.centre["test"]["loss"]
+
+
+def test_a_run_goes_on_with_the_evaluator_that_it_began_with(tmp_path, monkeypatch):
+    net = trained(nn.Sequential(nn.Conv2d(1, 3, 6), nn.BatchNorm2d(3), nn.Flatten()))
+    compute = partial(surface, net, out=tmp_path / "net.h5")
+    with monkeypatch.context() as told:
+        told.setattr("landscape.execution.evaluators.cannot_fuse", lambda *_: "told so")
+        first = compute()
+    assert compute().provenance["evaluator"] == first.provenance["evaluator"] == "eager"
+
+
+def test_half_precision_networks_and_other_devices_are_not_fused():
+    net = build_model("lenet")
+    assert cannot_fuse(net, CPU) == ""
+    assert "bfloat16" in cannot_fuse(net.bfloat16(), CPU)
+    assert "mps" in cannot_fuse(build_model("lenet"), torch.device("mps"))
