@@ -1,6 +1,7 @@
 """Parameter space: named tensors, roles, filters, directions and points."""
 
 from landscape.parameters.parametrizations import copied, effective, parametrized
+from landscape.parameters.pieces import FloatArray, Piece, arrays_of, filter_squares, is_finite, pieces_of, put_together
 from landscape.parameters.roles import ROLES, Filters
 from landscape.parameters.space import PERTURB, Entry, ParameterSpace, canonical
 from landscape.parameters.subspace import Direction, Subspace, preserved
@@ -11,11 +12,18 @@ __all__ = [
     "Direction",
     "Entry",
     "Filters",
+    "FloatArray",
     "ParameterSpace",
+    "Piece",
     "Subspace",
+    "arrays_of",
     "canonical",
     "copied",
     "effective",
+    "filter_squares",
+    "is_finite",
     "parametrized",
+    "pieces_of",
     "preserved",
+    "put_together",
 ]

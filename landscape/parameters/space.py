@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from landscape.errors import LandscapeError, listed, nearest
+from landscape.parameters.pieces import inner_product, is_finite
 from landscape.parameters.roles import ROLES, Filters, read_role, role_of
 
 PERTURB = {
@@ -80,7 +80,7 @@ class ParameterSpace:
         return next(entry for entry in self.entries if entry.name == name)
 
     def _refuse_non_finite(self) -> None:
-        bad = [entry.name for entry in self.entries if not bool(torch.isfinite(entry.parameter.detach()).all())]
+        bad = [entry.name for entry in self.entries if not is_finite(entry.parameter)]
         if bad:
             raise LandscapeError(
                 f"the weights hold NaN or infinity in {listed(bad)}: the training diverged; give an earlier checkpoint"
@@ -96,13 +96,13 @@ class ParameterSpace:
             For each role that occurs: its number of tensors and of elements, its Euclidean norm, its share of the
             squared norm of all parameters, how many of its tensors are perturbed, and how many roles are by shape.
         """
-        norms = {entry.name: float(entry.parameter.detach().double().norm()) for entry in self.entries}
-        total = sum(norm**2 for norm in norms.values())
+        squares = {entry.name: inner_product(entry.filters, entry.parameter, entry.parameter) for entry in self.entries}
+        total = sum(squares.values())
         rows = []
         for role in ROLES:
             members = [entry for entry in self.entries if entry.role == role]
             if members:
-                square = sum(norms[entry.name] ** 2 for entry in members)
+                square = sum(squares[entry.name] for entry in members)
                 rows.append(
                     {
                         "role": role,

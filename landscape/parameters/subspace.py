@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, listed
 from landscape.parameters.parametrizations import computed
+from landscape.parameters.pieces import inner_product, pieces_of
+from landscape.parameters.roles import Filters
 from landscape.parameters.space import Entry, ParameterSpace
 
 
@@ -32,15 +34,17 @@ class Direction:
         total = hashlib.sha256()
         for name in sorted(self.tensors):
             total.update(name.encode() + b"\0")
-            total.update(self.tensors[name].detach().float().cpu().contiguous().numpy().tobytes())
+            flat = self.tensors[name].detach().contiguous()
+            for piece in pieces_of(Filters(None), flat.shape):
+                total.update(piece.of(flat).float().cpu().numpy().data)
         return total.hexdigest()
 
     def norms(self, space: ParameterSpace) -> dict[str, float]:
         """Euclidean norm per role."""
         squares: dict[str, float] = {}
         for name, tensor in self.tensors.items():
-            role = space[name].role
-            squares[role] = squares.get(role, 0.0) + float(tensor.double().square().sum())
+            entry = space[name]
+            squares[entry.role] = squares.get(entry.role, 0.0) + inner_product(entry.filters, tensor, tensor)
         return {role: square**0.5 for role, square in squares.items()}
 
 
@@ -71,7 +75,7 @@ class Subspace:
             ([entries[name].parameter for name in direction.tensors], list(direction.tensors.values()))
             for direction in self.directions
         ]
-        self.gram = _gram(self.directions)
+        self.gram = _gram(self.directions, entries)
 
     @property
     def cosine(self) -> float:
@@ -93,11 +97,21 @@ class Subspace:
         """
         with torch.no_grad():
             try:
-                for (parameters, step), coordinate in zip(self._steps, point, strict=True):
-                    torch._foreach_add_(parameters, step, alpha=float(coordinate))
+                self._go(point)
                 yield
             finally:
-                torch._foreach_copy_(self._parameters, self._origin)
+                self._return()
+
+    def release(self) -> None:
+        """Let go of all tensors; no point can be reached any more."""
+        self.directions, self._steps, self._parameters, self._origin = (), [], [], []
+
+    def _go(self, point: Sequence[float]) -> None:
+        for (parameters, step), coordinate in zip(self._steps, point, strict=True):
+            torch._foreach_add_(parameters, step, alpha=float(coordinate))
+
+    def _return(self) -> None:
+        torch._foreach_copy_(self._parameters, self._origin)
 
 
 def _laid_out(direction: Direction, names: Sequence[str], entries: Mapping[str, Entry]) -> Direction:
@@ -126,11 +140,11 @@ def _check_fits(direction: Direction, entries: Mapping[str, Entry]) -> None:
             )
 
 
-def _gram(directions: Sequence[Direction]) -> list[list[float]]:
+def _gram(directions: Sequence[Direction], entries: Mapping[str, Entry]) -> list[list[float]]:
     """Inner products of the directions, in float64."""
     return [
         [
-            sum(float((a.tensors[n].double() * b.tensors[n].double()).sum()) for n in a.tensors if n in b.tensors)
+            sum(inner_product(entries[n].filters, a.tensors[n], b.tensors[n]) for n in a.tensors if n in b.tensors)
             for b in directions
         ]
         for a in directions
