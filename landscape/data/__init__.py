@@ -1,8 +1,9 @@
 """Data: image sets by name, from files and folders, and the user's own loaders."""
 
 from landscape.data.augment import AUGMENTATIONS
-from landscape.data.batches import Batches, materialise
+from landscape.data.batches import Batches
 from landscape.data.imageset import ImageSet
+from landscape.data.loaders import materialise
 from landscape.data.loading import DATASETS, load_data
 from landscape.data.splits import Examples, load_examples
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from landscape.data.constants import CONSTANTS, Given, normalisation
 from landscape.data.imageset import ImageSet
+from landscape.data.rows import Rows, stored_in_npz
 from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed
 
@@ -26,7 +27,7 @@ _USUAL_BY_NAME = (
 
 
 def image_set(
-    images: NDArray[Any],
+    images: NDArray[Any] | Rows,
     labels: NDArray[Any],
     *,
     name: str,
@@ -40,7 +41,7 @@ def image_set(
 
     Args:
         images: Shape (N, C, H, W), (N, H, W), or (N, H, W, C) where the last axis is 1 or 3 and the second
-            is not; uint8 or floating point.
+            is not; uint8 or floating point. Rows that are not in memory are not read.
         labels: Integers, shape (N,) or (N, 1).
         name: What the set is called.
         split: Which part of it this is.
@@ -55,7 +56,7 @@ def image_set(
     Raises:
         LandscapeError: If the arrays have no such layout or type.
     """
-    images, layout_notes = _layout(np.asarray(images), name)
+    images, layout_notes = _layout(images if isinstance(images, Rows) else np.asarray(images), name)
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise LandscapeError(f"the labels of {name} must be integers, not {labels.dtype}")
@@ -78,7 +79,7 @@ def image_set(
     )
 
 
-def _layout(images: NDArray[Any], name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _layout(images: NDArray[Any] | Rows, name: str) -> tuple[NDArray[Any] | Rows, tuple[str, ...]]:
     """Images as uint8 or float32 (N, C, H, W), with notes on what was changed."""
     notes: list[str] = []
     if images.dtype.kind != "f" and images.dtype != np.uint8:
@@ -90,16 +91,27 @@ def _layout(images: NDArray[Any], name: str) -> tuple[NDArray[Any], tuple[str, .
         raise LandscapeError(
             f"the images of {name} must have shape (N, C, H, W), (N, H, W) or (N, H, W, C), not {images.shape}"
         )
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+    if _channels_last(images.shape):
         notes.append(f"images of shape {images.shape} are read as (N, H, W, C)")
-        images = images.transpose(0, 3, 1, 2)
     if images.dtype.kind == "f" and images.dtype != np.float32:
         notes.append(f"{images.dtype} images are converted to float32")
+    return images.arranged(_arranged) if isinstance(images, Rows) else _arranged(images), tuple(notes)
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
+
+
+def _arranged(images: NDArray[Any]) -> NDArray[Any]:
+    """Images, each by itself, as uint8 or float32 (n, C, H, W)."""
+    if images.ndim == 3:
+        images = images[:, None]
+    elif _channels_last(images.shape):
+        images = images.transpose(0, 3, 1, 2)
+    if images.dtype != np.uint8:
         with np.errstate(over="ignore"):
-            images = images.astype(np.float32)
-    return np.ascontiguousarray(images), tuple(notes)
+            images = images.astype(np.float32, copy=False)
+    return np.ascontiguousarray(images)
 
 
 def npz(path: Path | str, split: str = "test", mean: Given = None, std: Given = None, **others: str) -> ImageSet:
@@ -137,7 +149,7 @@ def npz(path: Path | str, split: str = "test", mean: Given = None, std: Given = 
     return dataclasses.replace(loaded, assumed=(*notes, *loaded.assumed)) if loaded.assumed else loaded
 
 
-def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any] | Rows, NDArray[Any]]:
     """Images and labels of a split; `whole` if `images` and `labels` without prefix are that split."""
     if not path.is_file():
         raise LandscapeError(f"there is no file {str(path)!r}; name a .npz file with arrays 'images' and 'labels'")
@@ -149,7 +161,8 @@ def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[An
             keys = set(file.files)
             for prefix in (f"{split}_", *([""] if whole else [])):
                 if {f"{prefix}images", f"{prefix}labels"} <= keys:
-                    return file[f"{prefix}images"], file[f"{prefix}labels"]
+                    images = stored_in_npz(path, f"{prefix}images")
+                    return file[f"{prefix}images"] if images is None else images, file[f"{prefix}labels"]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = (
             "its arrays hold Python objects" if "Object arrays" in str(error) else "it is damaged or of another kind"
@@ -166,7 +179,7 @@ def _read(path: Path, split: str, whole: bool) -> tuple[NDArray[Any], NDArray[An
     )
 
 
-def _usual(file_name: str, images: NDArray[Any]) -> str:
+def _usual(file_name: str, images: NDArray[Any] | Rows) -> str:
     """The known set that a file name speaks of, if the images can be its; floats may be normalised already."""
     found = next((usual for pattern, usual in _USUAL_BY_NAME if re.search(pattern, file_name.lower())), "none")
     constants = CONSTANTS[found][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landscape.data.batches import Batches
+from landscape.data.batches import Batches, as_array
+from landscape.data.deferred import Deferred
 from landscape.data.imageset import ImageSet
-from landscape.data.loading import DATASETS, identity_of, load_data, load_split, parsed
-from landscape.data.samples import NoSplitsError, shared
+from landscape.data.loaders import Indexed
+from landscape.data.loading import DATASETS, Opened, identity_of, open_data, open_split, parsed, settled
+from landscape.data.rows import chunks
+from landscape.data.samples import CHUNK, NoSplitsError, shared
 from landscape.errors import LandscapeError
 from landscape.registry import Spec
 
@@ -26,8 +29,9 @@ def load_calibration(
     bn_data: Any,
     data: Any,
     evaluated: Mapping[str, ImageSet | Batches],
-    training: ImageSet | Batches | None,
+    training: Opened | None,
     samples: str,
+    low_memory: bool = False,
 ) -> tuple[Batches, str]:
     """Load the calibration images for `recalibrate`.
 
@@ -41,6 +45,7 @@ def load_calibration(
         evaluated: The examples that are evaluated, by split, raw where they are known so.
         training: The whole training split of `data`, where it is at hand: it serves if `bn_data` is None.
         samples: Which of the calibration images, as for `chosen`.
+        low_memory: Whether to keep nothing in memory that can be read again.
 
     Returns:
         The chosen examples, with the digest of the raw images before augmentation and notes on what was assumed, and
@@ -55,11 +60,12 @@ def load_calibration(
     _check_shape(found, like)
     found, notes = _normalised(found, like, source)
     try:
-        part = found.subset(samples)
+        choice = found.subset(samples)
     except LandscapeError as error:
         raise LandscapeError(f"--bn-samples: {error}") from error
-    _check_number(part)
-    batches = part.batches() if isinstance(part, ImageSet) else part
+    _check_number(choice)
+    part = settled(choice, low_memory)
+    batches = part.batches(low_memory=low_memory) if isinstance(part, ImageSet) else part
     all_notes = (
         _described(part, len(found), place),
         *_cautions(part),
@@ -70,14 +76,14 @@ def load_calibration(
     return dataclasses.replace(batches, notes=all_notes), identity_of(source)
 
 
-def _training_split(data: Any, training: ImageSet | Batches | None) -> tuple[ImageSet | Batches, str]:
+def _training_split(data: Any, training: Opened | None) -> tuple[Opened, str]:
     """The training split of what is evaluated, and which part of it that is, in words."""
     if training is not None:
         return training, "train split"
     reason = "one loader is one split"
     if isinstance(data, str | Spec | Mapping):
         try:
-            return load_split(data, SPLIT), "train split"
+            return open_split(data, SPLIT), "train split"
         except LandscapeError as error:
             reason = str(error)
     raise LandscapeError(
@@ -87,25 +93,30 @@ def _training_split(data: Any, training: ImageSet | Batches | None) -> tuple[Ima
     )
 
 
-def _given(bn_data: Any) -> tuple[ImageSet | Batches, str]:
+def _given(bn_data: Any) -> tuple[Opened, str]:
     """The training split of calibration data, or all of a single set, and which of both, in words."""
     spec = parsed(bn_data)
     if spec is None:
-        return load_split(bn_data, SPLIT), "train split" if isinstance(bn_data, Mapping) else "all that was given"
+        return open_split(bn_data, SPLIT), "train split" if isinstance(bn_data, Mapping) else "all that was given"
     try:
-        return load_data(spec, SPLIT), f"{spec.kwargs.get('split', SPLIT)} split"
+        return open_data(spec, SPLIT), f"{spec.kwargs.get('split', SPLIT)} split"
     except NoSplitsError:
         if spec.target in DATASETS.names():
             raise
     path = Path(spec.target).expanduser()
     whole = "whole folder" if path.is_dir() else "whole file" if path.is_file() else "all that the function gives"
-    return load_data(spec, "test"), whole
+    return open_data(spec, "test"), whole
 
 
-def _check_shape(found: ImageSet | Batches, like: ImageSet | Batches) -> None:
-    shape, expected = (
-        tuple((one.images if isinstance(one, ImageSet) else one.inputs).shape[1:]) for one in (found, like)
-    )
+def _shape(examples: Opened) -> tuple[int, ...]:
+    """Of a single input."""
+    if isinstance(examples, Indexed):
+        return tuple(examples.first()[0].shape[1:])
+    return tuple((examples.images if isinstance(examples, ImageSet) else examples.inputs).shape[1:])
+
+
+def _check_shape(found: Opened, like: ImageSet | Batches) -> None:
+    shape, expected = _shape(found), _shape(like)
     if shape != expected:
         raise LandscapeError(
             f"the calibration images of {found.name} have shape {shape}, but those that are evaluated {expected}: "
@@ -113,7 +124,7 @@ def _check_shape(found: ImageSet | Batches, like: ImageSet | Batches) -> None:
         )
 
 
-def _check_number(part: ImageSet | Batches) -> None:
+def _check_number(part: Opened) -> None:
     if len(part) < FEWEST:
         raise LandscapeError(
             f"recalibration needs at least {FEWEST} images, for two halves of two, and --bn-samples takes {len(part)} "
@@ -121,12 +132,10 @@ def _check_number(part: ImageSet | Batches) -> None:
         )
 
 
-def _normalised(
-    found: ImageSet | Batches, like: ImageSet | Batches, source: Any
-) -> tuple[ImageSet | Batches, tuple[str, ...]]:
+def _normalised(found: Opened, like: ImageSet | Batches, source: Any) -> tuple[Opened, tuple[str, ...]]:
     """The images with the mean and std of those that are evaluated, unless they were given their own; and a note."""
     if not isinstance(found, ImageSet) or not isinstance(like, ImageSet):
-        ways = [one.preprocessing() if isinstance(one, ImageSet) else one.preprocessing for one in (found, like)]
+        ways = [one.preprocessing if isinstance(one, Batches) else one.preprocessing() for one in (found, like)]
         note = f"calibration images: {ways[0]}; those that are evaluated: {ways[1]}"
         return found, (note,) if ways[0] != ways[1] else ()
     constants, others = (found.mean, found.std), (like.mean, like.std)
@@ -170,8 +179,8 @@ def _cautions(part: ImageSet | Batches) -> tuple[str, ...]:
             "the statistics of a network that was trained with augmentation come out biased on plain images: "
             "for crops and flips add augment='crop4-flip' to --bn-data",
         )
-    darkest = float(part.images.min())
-    if part.images.dtype == np.float32 and darkest < 0:
+    darkest = min(float(images.min()) for images in chunks(part.images)) if part.images.dtype == np.float32 else 0.0
+    if darkest < 0:
         return (f"the padding of {part.augment} is 0, which is not black in images with values down to {darkest:.4g}",)
     return ()
 
@@ -188,9 +197,9 @@ def _overlaps(part: ImageSet | Batches, evaluated: Mapping[str, ImageSet | Batch
     )
 
 
-def _raw(part: ImageSet | Batches) -> NDArray[Any]:
-    """The images before augmentation, mean and std, as far as these are known."""
+def _raw(part: ImageSet | Batches) -> Iterator[NDArray[Any]]:
+    """The images before augmentation, mean and std, as far as these are known, some at a time."""
     if isinstance(part, ImageSet):
-        return part.images
-    inputs = part.inputs.detach().cpu()
-    return (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).numpy()
+        return chunks(part.images)
+    inputs = part.inputs
+    return map(as_array, inputs.chunks() if isinstance(inputs, Deferred) else torch.split(inputs, CHUNK))

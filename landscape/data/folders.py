@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 from landscape.data.arrays import image_set
 from landscape.data.constants import Given
 from landscape.data.imageset import ImageSet
+from landscape.data.rows import Rows
 from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".gif")
+MOST_THREADS = 8
 _SPLITS = ("train", "test", "val", "valid", "validation")
 Size = int | Sequence[int] | None
 
@@ -54,15 +58,43 @@ def class_folder(
         raise LandscapeError(f"the class folders in {str(folder)!r} hold no images ({', '.join(SUFFIXES)})")
     height_width = _height_width(size)
     crop = height_width if crop is None and isinstance(height_width, int) else crop
-    images = [_decoded(file, height_width, crop, grey) for file, _ in files]
-    _check_one_size(images, [file for file, _ in files])
+    images = Pictures([file for file, _ in files], height_width, crop, grey)
     notes = [f"{len(classes)} classes, in this order: {listed(classes)}"]
     if size is not None or crop is not None:
-        notes.append(f"images are resized to {size} and cut to {images[0].shape[1]}x{images[0].shape[2]}")
+        notes.append(f"images are resized to {size} and cut to {images.shape[2]}x{images.shape[3]}")
     labels = np.array([label for _, label in files], dtype=np.int64)
-    return image_set(
-        np.stack(images), labels, name=root.resolve().name, split=split, mean=mean, std=std, notes=tuple(notes)
-    )
+    return image_set(images, labels, name=root.resolve().name, split=split, mean=mean, std=std, notes=tuple(notes))
+
+
+class Pictures(Rows):
+    """Image files that are decoded when they are asked for, several at a time.
+
+    Args:
+        files: The files; the first one says what shape they all have.
+        size: As for `class_folder`, checked.
+        crop: Likewise.
+        grey: Likewise.
+    """
+
+    def __init__(self, files: Sequence[Path], size: Any, crop: int | None, grey: bool) -> None:
+        self._files, self._how = files, (size, crop, grey)
+        self.shape = (len(files), *_decoded(files[0], *self._how).shape)
+        self.dtype = np.dtype(np.uint8)
+
+    def read(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Decode images.
+
+        Raises:
+            LandscapeError: If one cannot be read, or is of another size than the first.
+        """
+        found = np.empty((len(index), *self.shape[1:]), self.dtype)
+        files = [self._files[number] for number in index]
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+            for place, image in enumerate(pool.map(lambda file: _decoded(file, *self._how), files)):
+                if image.shape != self.shape[1:]:
+                    raise LandscapeError(_another_size(self._files[0], self.shape[1:], files[place], image.shape))
+                found[place] = image
+        return found
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -126,11 +158,9 @@ def _decoded(file: Path, size: Any, crop: int | None, grey: bool) -> NDArray[np.
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _check_one_size(images: list[NDArray[np.uint8]], files: list[Path]) -> None:
-    odd = next((i for i, image in enumerate(images) if image.shape != images[0].shape), None)
-    if odd is not None:
-        (_, height, width), (_, other_height, other_width) = images[0].shape, images[odd].shape
-        raise LandscapeError(
-            f"all images must have one size, but {files[0].name} is {height}x{width} and {files[odd].name} is "
-            f"{other_height}x{other_width}: pass size=, for example size={min(height, width)}"
-        )
+def _another_size(first: Path, shape: tuple[int, ...], other: Path, odd: tuple[int, ...]) -> str:
+    (_, height, width), (_, other_height, other_width) = shape, odd
+    return (
+        f"all images must have one size, but {first.name} is {height}x{width} and {other.name} is "
+        f"{other_height}x{other_width}: pass size=, for example size={min(height, width)}"
+    )

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from landscape.data.augment import AUGMENTATIONS, augmented
 from landscape.data.batches import Batches
+from landscape.data.capacity import fits, gigabytes, kept_ready
+from landscape.data.deferred import Deferred, Preparation, RawImages, Resident
+from landscape.data.rows import Rows, chunks
 from landscape.data.samples import chosen, digest_of
 from landscape.errors import LandscapeError, listed
 from landscape.registry import Spec
@@ -23,7 +26,7 @@ class ImageSet:
     """Labelled images of one split.
 
     Attributes:
-        images: Raw images, shape (N, C, H, W), uint8 or float32.
+        images: Raw images, shape (N, C, H, W), uint8 or float32: an array, or rows that are read when they are needed.
         labels: Class of each image, shape (N,), int64, counted from 0.
         mean: Subtracted from each channel after uint8 is scaled to [0, 1]; None for nothing.
         std: Each channel is divided by it, after the mean; None for nothing.
@@ -35,7 +38,7 @@ class ImageSet:
         index: Index of each image in the full set that this is a part of, shape (N,); None for 0 to N - 1.
     """
 
-    images: NDArray[Any]
+    images: NDArray[Any] | Rows
     labels: NDArray[np.int64]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -76,8 +79,13 @@ class ImageSet:
             )
         if images.size == 0:
             raise LandscapeError(f"{self.name} has no images (shape {images.shape}); at least one is needed")
-        if images.dtype == np.float32 and not np.isfinite(images).all():
-            bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if images.dtype == np.float32 and not isinstance(images, Rows):
+            self._check_finite()
+
+    def _check_finite(self) -> None:
+        images = self.images
+        bad = np.flatnonzero(np.concatenate([~np.isfinite(part).all(axis=(1, 2, 3)) for part in chunks(images)]))
+        if len(bad):
             raise LandscapeError(
                 f"{len(bad)} of {len(images)} images of {self.name} contain NaN or infinite values "
                 f"(images {listed(map(str, bad), 5)}); mend or remove them"
@@ -112,7 +120,29 @@ class ImageSet:
         """
         part = chosen(samples, len(self))
         index = part if self.index is None else self.index[part]
-        return dataclasses.replace(self, images=self.images[part], labels=self.labels[part], index=index)
+        images = self.images.taken(part) if isinstance(self.images, Rows) else self.images[part]
+        return dataclasses.replace(self, images=images, labels=self.labels[part], index=index)
+
+    def resident(self) -> ImageSet:
+        """The same images, all of them in memory."""
+        return dataclasses.replace(self, images=self.images[:]) if isinstance(self.images, Rows) else self
+
+    def settled(self, low_memory: bool = False) -> ImageSet:
+        """The same images, in memory if they belong there.
+
+        Args:
+            low_memory: Whether nothing belongs there that can be read again.
+
+        Returns:
+            The images themselves where they stay where they are, with a note that says so.
+        """
+        if not isinstance(self.images, Rows):
+            return self
+        if not low_memory and fits(self.images.nbytes):
+            return self.resident()
+        why = "--low-memory" if low_memory else f"{gigabytes(self.images.nbytes)} are too much for the free memory"
+        note = f"the {self.split} images are read anew at every point ({why})"
+        return dataclasses.replace(self, notes=(*self.notes, note))
 
     def normalised(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> ImageSet:
         """The same images with another mean and std; notes on those that were assumed are dropped.
@@ -147,21 +177,39 @@ class ImageSet:
         Returns:
             Images, float32 (N, C, H, W), contiguous, and labels, int64 (N,).
         """
-        index = np.arange(len(self)) if self.index is None else self.index
-        images = torch.tensor(augmented(self.augment, self.images, index), device=device)
-        images = images.float().div_(255) if images.dtype == torch.uint8 else images
-        for values, apply in ((self.mean, images.sub_), (self.std, images.div_)):
-            if values is not None:
-                apply(torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1))
-        return images, torch.tensor(self.labels, device=device)
+        raw = torch.tensor(augmented(self.augment, self.images[:], self._index()), device=device)
+        return self._preparation().to(device)(raw), torch.tensor(self.labels, device=device)
 
-    def batches(self, device: torch.device | str = "cpu") -> Batches:
+    def batches(self, device: torch.device | str = "cpu", low_memory: bool = False) -> Batches:
         """The normalised images and labels on a device, with digest and preprocessing.
+
+        Images in memory are normalised once, unless they would take too much as float32: then batch by batch, as those
+        are that are not in memory. The numbers are the same to the bit.
 
         Args:
             device: Where they go.
+            low_memory: Whether to normalise batch by batch in any case.
 
         Returns:
             The batches, in the order of this set.
         """
-        return Batches(*self.tensors(device), self.name, self.digest(), self.preprocessing(), self.notes)
+        inputs: Tensor | Deferred
+        if not isinstance(self.images, Rows) and not low_memory and kept_ready(4 * self.images.size):
+            inputs, labels = self.tensors(device)
+        else:
+            inputs, labels = self._deferred().to(device), torch.tensor(self.labels, device=device)
+        return Batches(inputs, labels, self.name, self.digest(), self.preprocessing(), self.notes)
+
+    def _deferred(self) -> Deferred:
+        if not isinstance(self.images, Rows):
+            images = np.require(augmented(self.augment, self.images, self._index()), requirements="W")
+            return Deferred(Resident(torch.from_numpy(images)), torch.float32, self._preparation())
+        if self.images.dtype == np.float32:
+            self._check_finite()
+        return Deferred(RawImages(self.images, self.augment, self._index()), torch.float32, self._preparation())
+
+    def _preparation(self) -> Preparation:
+        return Preparation.of_images(self.images.dtype, self.mean, self.std)
+
+    def _index(self) -> NDArray[np.int64]:
+        return np.arange(len(self)) if self.index is None else self.index

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from landscape.data.arrays import image_set, npz
-from landscape.data.batches import Batches, materialise
+from landscape.data.batches import Batches
 from landscape.data.folders import class_folder
 from landscape.data.imageset import ImageSet
+from landscape.data.loaders import Indexed, open_loader
+from landscape.data.rows import Mapped
 from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed, nearest
 from landscape.registry import Registry, Spec, call
+
+Opened = ImageSet | Batches | Indexed
 
 DATASETS = Registry(
     "dataset",
@@ -42,32 +45,67 @@ def identity_of(data: Any) -> str:
     return spec.identity() if spec else "object"
 
 
-def load_split(data: Any, split: str) -> ImageSet | Batches:
-    """Load all the examples of a split, of a spec or of what a caller holds.
+def open_split(data: Any, split: str, low_memory: bool = False) -> Opened:
+    """Open all the examples of a split, of a spec or of what a caller holds.
 
     Args:
         data: Spec of the data, or a Dataset, DataLoader, iterable of batches, pair (inputs, targets) of arrays,
             ImageSet or Batches, or a mapping from splits to these.
+        split: Which part of it.
+        low_memory: Whether to keep nothing in memory that can be read again.
+
+    Returns:
+        An ImageSet where the raw images are known, else what a loader gives. What lies in files, or can be read by its
+        index, is not read yet.
+
+    Raises:
+        LandscapeError: If there are no such data, or they cannot be read.
+    """
+    if spec := parsed(data):
+        return open_data(spec, split, low_memory)
+    source = data.get(split) if isinstance(data, Mapping) else data
+    if source is None:
+        raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
+    return source if isinstance(source, Opened) else open_loader(source, split, low_memory)
+
+
+def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
+    """Load a split of the data that a spec names, into memory.
+
+    Args:
+        spec: As for `open_data`.
         split: Which part of it.
 
     Returns:
         An ImageSet where the raw images are known, Batches otherwise.
 
     Raises:
-        LandscapeError: If there are no such data, or they cannot be read.
+        LandscapeError: If there are no such data, or they cannot be read or augmented.
     """
-    if spec := parsed(data):
-        return load_data(spec, split)
-    source = data.get(split) if isinstance(data, Mapping) else data
-    if source is None:
-        raise LandscapeError(f"the data have no {split!r} split; there are {listed(map(str, data))}")
-    if isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source):
-        source = [tuple(torch.as_tensor(part) for part in source)]
-    return source if isinstance(source, ImageSet | Batches) else materialise(source, split)
+    opened = open_data(spec, split)
+    return opened.resident() if isinstance(opened, ImageSet) else settled(opened)
 
 
-def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
-    """Load a split of the data that a spec names.
+def settled(opened: Opened, low_memory: bool = False) -> ImageSet | Batches:
+    """Read examples into memory, if they belong there.
+
+    Args:
+        opened: The examples.
+        low_memory: Whether to keep nothing in memory that can be read again.
+
+    Returns:
+        The same examples; those that are read anew whenever they are needed say so in a note.
+
+    Raises:
+        LandscapeError: If they cannot be read.
+    """
+    if isinstance(opened, ImageSet):
+        return opened.settled(low_memory)
+    return opened.batches(low_memory) if isinstance(opened, Indexed) else opened
+
+
+def open_data(spec: Spec | str, split: str = "test", low_memory: bool = False) -> Opened:
+    """Open a split of the data that a spec names.
 
     Args:
         spec: A name of `DATASETS` (`"cifar10(root='data')"`), a .npz file (`"set.npz(mean='imagenet')"`),
@@ -77,9 +115,10 @@ def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
             (images, labels) arrays. Images of any of these take `augment='crop4-flip'`, unless the function
             has an `augment` of its own.
         split: Which part of it.
+        low_memory: Whether to keep nothing in memory that can be read again.
 
     Returns:
-        An ImageSet where the raw images are known, Batches otherwise.
+        An ImageSet where the raw images are known, else what a loader gives.
 
     Raises:
         LandscapeError: If there are no such data, or they cannot be read or augmented.
@@ -96,16 +135,16 @@ def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
             raise LandscapeError(_unknown(spec.target, path))
     factory = _factory(spec)
     if "augment" in _parameters(factory):
-        return _called(factory, spec, split)
-    return _augmented(_called(factory, Spec(spec.target, settings), split), spec)
+        return _called(factory, spec, split, low_memory)
+    return _augmented(_called(factory, Spec(spec.target, settings), split, low_memory), spec)
 
 
-def _augmented(loaded: ImageSet | Batches, spec: Spec) -> ImageSet | Batches:
+def _augmented(loaded: Opened, spec: Spec) -> Opened:
     """The examples with the augmentation that the spec asks for."""
     augment = spec.kwargs.get("augment", "none")
     if augment == "none":
         return loaded
-    if isinstance(loaded, Batches):
+    if not isinstance(loaded, ImageSet):
         raise LandscapeError(
             f"augment={augment!r} needs raw images, but {spec.target} gives batches: augment in that function, or let "
             "it return (images, labels) arrays with uint8 images"
@@ -132,7 +171,7 @@ def _factory(spec: Spec) -> Any:
     return factory
 
 
-def _called(factory: Any, spec: Spec, split: str) -> ImageSet | Batches:
+def _called(factory: Any, spec: Spec, split: str, low_memory: bool) -> Opened:
     """Call a factory, with the split if it takes one, and turn what it returns into examples."""
     parameters = _parameters(factory)
     takes_split = "split" in parameters or inspect.Parameter.VAR_KEYWORD in parameters.values()
@@ -141,12 +180,16 @@ def _called(factory: Any, spec: Spec, split: str) -> ImageSet | Batches:
             f"{spec.target!r} takes no split=, so it cannot give the {split!r} split: write 'def loader(split): ...'"
         )
     given = {"split": split} if takes_split else {}
-    result = call(f"dataset {spec.target}", factory, **{**given, **spec.kwargs})
-    if isinstance(result, (ImageSet, Batches)):
+
+    def again() -> Any:
+        return call(f"dataset {spec.target}", factory, **{**given, **spec.kwargs})
+
+    result = again()
+    if isinstance(result, Opened):
         return result
     if isinstance(result, tuple) and len(result) == 2 and all(hasattr(part, "__array__") for part in result):
         return _from_arrays(*result, name=Path(spec.target).name, split=split)
-    return dataclasses.replace(materialise(result, split), name=Path(spec.target).name)
+    return dataclasses.replace(open_loader(result, split, low_memory, again), name=Path(spec.target).name)
 
 
 def _parameters(factory: Any) -> dict[str, Any]:
@@ -157,8 +200,8 @@ def _parameters(factory: Any) -> dict[str, Any]:
         return {}
 
 
-def _from_arrays(inputs: Any, targets: Any, name: str, split: str) -> ImageSet | Batches:
-    images = np.asarray(inputs)
+def _from_arrays(inputs: Any, targets: Any, name: str, split: str) -> Opened:
+    images = Mapped(inputs) if isinstance(inputs, np.memmap) else np.asarray(inputs)
     if images.dtype == np.uint8 and images.ndim in (3, 4):
         return image_set(images, np.asarray(targets), name=name, split=split)
-    return dataclasses.replace(materialise([(inputs, targets)], split), name=name)
+    return dataclasses.replace(open_loader((inputs, targets), split), name=name)

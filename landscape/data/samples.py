@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+
+# Rows that are handled at a time where a whole set need not be in memory at once.
+CHUNK = 256
 
 
 class NoSplitsError(LandscapeError):
@@ -45,20 +49,23 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
     return order[:count].astype(np.int64)
 
 
-def shared(one: NDArray[Any], other: NDArray[Any]) -> int:
+def shared(one: Iterable[NDArray[Any]], other: Iterable[NDArray[Any]]) -> int:
     """Count the rows of an array that another one has, too, to the bit.
 
     Args:
-        one: Shape (N, ...).
-        other: Shape (M, ...).
+        one: The array in parts, of shape (n, ...) each.
+        other: Likewise.
 
     Returns:
-        How many of the N; none where the rows are of another shape or type.
+        How many rows of the one; none where they are of another shape or type.
     """
-    if (one.dtype, one.shape[1:]) != (other.dtype, other.shape[1:]):
-        return 0
-    known = {hashlib.sha256(row.tobytes()).digest() for row in other}
-    return sum(hashlib.sha256(row.tobytes()).digest() in known for row in one)
+    known = {key for part in other for key in _keys(part)}
+    return sum(key in known for part in one for key in _keys(part))
+
+
+def _keys(part: NDArray[Any]) -> Iterable[bytes]:
+    kind = f"{part.dtype.str}{part.shape[1:]}".encode()
+    return (hashlib.sha256(kind + row.tobytes()).digest() for row in part)
 
 
 def _read(samples: str, number: int) -> tuple[bool, int]:
@@ -75,18 +82,45 @@ def _read(samples: str, number: int) -> tuple[bool, int]:
     return digits != text, int(digits)
 
 
-def digest_of(*arrays: NDArray[Any]) -> str:
+class Digest:
+    """sha256 over the types, shapes and bytes of arrays, which may come in parts."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def begin(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        """Begin an array.
+
+        Args:
+            dtype: Its type, in any byte order.
+            shape: Its whole shape; its rows follow.
+        """
+        self._dtype = dtype.newbyteorder("<")
+        self._total.update(f"{self._dtype.str}{tuple(shape)}".encode())
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Add rows of the array at hand, in order; their memory layout does not matter."""
+        plain = np.ascontiguousarray(rows, dtype=self._dtype)
+        self._total.update(plain.reshape(-1).view(np.uint8).data if plain.size else b"")
+
+    def text(self) -> str:
+        """64 hexadecimal digits for what was added so far."""
+        return self._total.hexdigest()
+
+
+def digest_of(*arrays: Any) -> str:
     """sha256 over the types, shapes and bytes of arrays, as hexadecimal text.
 
     Args:
-        arrays: The arrays; byte order and memory layout do not matter.
+        arrays: Arrays of one axis or more, or rows that are read part by part; byte order and memory layout do not
+            matter.
 
     Returns:
         64 hexadecimal digits.
     """
-    digest = hashlib.sha256()
+    digest = Digest()
     for array in arrays:
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        digest.update(f"{plain.dtype.str}{array.shape}".encode())
-        digest.update(plain.tobytes())
-    return digest.hexdigest()
+        digest.begin(array.dtype, array.shape)
+        for start in range(0, len(array), CHUNK):
+            digest.add(array[start : start + CHUNK])
+    return digest.text()

@@ -10,7 +10,7 @@ from typing import Any
 from landscape.data.batches import Batches
 from landscape.data.calibration import SPLIT, load_calibration
 from landscape.data.imageset import ImageSet
-from landscape.data.loading import identity_of, load_split, parsed
+from landscape.data.loading import Opened, identity_of, open_split, parsed, settled
 from landscape.errors import LandscapeError
 
 
@@ -25,14 +25,16 @@ class Examples:
         training: The whole training split, where it was kept for calibration.
         calibration: The training examples over which BatchNorm's statistics are recalibrated; None if not asked for.
         calibration_spec: How these are named in the job.
+        low_memory: Whether nothing is kept in memory that can be read again.
     """
 
     source: Any
     batches: Mapping[str, Batches]
     parts: Mapping[str, ImageSet | Batches]
-    training: ImageSet | Batches | None = None
+    training: Opened | None = None
     calibration: Batches | None = None
     calibration_spec: str = ""
+    low_memory: bool = False
 
     @property
     def spec(self) -> str:
@@ -59,11 +61,13 @@ class Examples:
         Raises:
             LandscapeError: If there are no images for calibration, too few, or of another shape.
         """
-        batches, spec = load_calibration(bn_data, self.source, self.parts, self.training, bn_samples)
+        batches, spec = load_calibration(bn_data, self.source, self.parts, self.training, bn_samples, self.low_memory)
         return dataclasses.replace(self, calibration=batches, calibration_spec=spec)
 
 
-def load_examples(data: Any, splits: Sequence[str], samples: str, keep_training: bool = False) -> Examples:
+def load_examples(
+    data: Any, splits: Sequence[str], samples: str, keep_training: bool = False, low_memory: bool = False
+) -> Examples:
     """Load the examples of each split.
 
     Args:
@@ -73,6 +77,7 @@ def load_examples(data: Any, splits: Sequence[str], samples: str, keep_training:
         samples: Which examples of each.
         keep_training: Whether calibration may take its images from the training split: if that is evaluated, it is
             then kept whole, and not loaded a second time.
+        low_memory: Whether to keep nothing in memory that can be read again.
 
     Returns:
         The examples, none of them for calibration yet.
@@ -86,16 +91,19 @@ def load_examples(data: Any, splits: Sequence[str], samples: str, keep_training:
         )
     parts, training = {}, None
     for split in splits:
-        whole = _plain(load_split(data, split))
+        whole = _plain(open_split(data, split, low_memory))
         as_given = samples == "all" and parsed(data) is None
-        parts[split] = whole if as_given else whole.subset(samples)
+        parts[split] = settled(whole if as_given else whole.subset(samples), low_memory)
         # A whole set may be large.
         training = whole if keep_training and split == SPLIT else training
-    batches = {split: part.batches() if isinstance(part, ImageSet) else part for split, part in parts.items()}
-    return Examples(data, batches, parts, training)
+    batches = {
+        split: part.batches(low_memory=low_memory) if isinstance(part, ImageSet) else part
+        for split, part in parts.items()
+    }
+    return Examples(data, batches, parts, training, low_memory=low_memory)
 
 
-def _plain(loaded: ImageSet | Batches) -> ImageSet | Batches:
+def _plain(loaded: Opened) -> Opened:
     if isinstance(loaded, ImageSet) and loaded.augment != "none":
         raise LandscapeError(
             f"augment={loaded.augment!r} belongs to --bn-data, the images over which BatchNorm's statistics are "

@@ -285,7 +285,7 @@ def _averages(module: nn.Module) -> bool:
     return _is_torchs(module) and isinstance(module, _InstanceNorm)
 
 
-def _even(batches: Batches, batch_size: int) -> list[tuple[Tensor, Tensor]]:
+def _even(batches: Batches, batch_size: int) -> Sequence[tuple[Tensor, Tensor]]:
     """Equal batches of at most this size, an even number of them, so that the halves are equal, too."""
     size = batch_size
     while size > 2 and len(batches.split(size)) % 2:

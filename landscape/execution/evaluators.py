@@ -140,7 +140,7 @@ def _apart(one: Network, other: Network, batches: Batches, point: Sequence[float
     few = Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
     outputs: list[Tensor] = []
     for network in (one, other):
-        prepared = network.prepared(few).inputs
+        prepared = network.prepared(few).inputs[:]
         with network.at(point):
             outputs.append(network(prepared).double())
     first, second = outputs
