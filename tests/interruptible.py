@@ -37,7 +37,7 @@ def compute(out: Path | str | None, pause: float = 0.0, **options) -> landscape.
 
 
 if __name__ == "__main__":
-    run.__defaults__ = (0.0,)
+    run.__defaults__ = (lambda cost: 0.0,)
     try:
         compute(sys.argv[1], pause=0.05)
     except LandscapeError as error:

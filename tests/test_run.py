@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from landscape.analysis.geometry import measured_part
 from landscape.errors import Interrupted
-from landscape.execution import Results, Silent, coarse_to_fine, progress_on, run
+from landscape.execution import FullGrid, Results, Silent, coarse_to_fine, progress_on, run
 from landscape.execution.progress import Bar, Lines, duration
 from landscape.execution.signals import stop_request
 from landscape.types import Axis, Grid, Job, Surface
@@ -134,7 +134,7 @@ def started(grid=PLANE):
 
 def test_a_run_fills_every_point_coarse_to_fine():
     evaluator, (results, save) = Evaluating(), started()
-    run(evaluator, PLANE, results, save, Silent())
+    run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert evaluator.points == [PLANE.point(index) for index in coarse_to_fine(PLANE)]
     x, y = (axis.array() for axis in PLANE.axes)
     np.testing.assert_array_equal(results.quantities()["test/loss"], x[:, None] + 10 * y)
@@ -145,7 +145,7 @@ def test_a_run_fills_every_point_coarse_to_fine():
 def test_points_that_are_done_are_left_alone():
     evaluator, (results, save) = Evaluating(), started()
     results.record(0, 4, {"test/loss": [float("nan")], "test/count": [2]})
-    run(evaluator, PLANE, results, save, Silent(), save_every=0.0)
+    run(evaluator, FullGrid(PLANE), results, save, Silent(), pause=lambda cost: 0.0)
     assert PLANE.point(4) not in evaluator.points
     assert np.isnan(results.quantities()["test/loss"].flat[4])
     assert save.done == [*range(2, 16), 15]
@@ -156,7 +156,7 @@ def test_a_signal_lets_the_point_finish_and_saves(number):
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     evaluator, (results, save) = Evaluating(3, lambda: signal.raise_signal(number)), started()
     with pytest.raises(Interrupted, match="stopped with 4 of 15 points done") as caught:
-        run(evaluator, PLANE, results, save, Silent())
+        run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert caught.value.exit_code == 130
     assert save.done == [1, 4]
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -169,13 +169,13 @@ def test_a_second_signal_does_not_wait_for_the_point():
 
     evaluator, (results, save) = Evaluating(3, twice), started()
     with pytest.raises(KeyboardInterrupt):
-        run(evaluator, PLANE, results, save, Silent())
+        run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert save.done == [1, 3]
 
 
 def test_a_signal_at_the_last_point_is_no_interruption():
     evaluator, (results, save) = Evaluating(14, lambda: signal.raise_signal(signal.SIGINT)), started()
-    run(evaluator, PLANE, results, save, Silent())
+    run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert save.done == [1, 15]
 
 
@@ -200,7 +200,7 @@ def test_outside_the_main_thread_no_signal_is_listened_to():
 
     def work():
         results, save = started()
-        run(Evaluating(), PLANE, results, save, Silent())
+        run(Evaluating(), FullGrid(PLANE), results, save, Silent())
         done.append(save.done[-1])
 
     thread = threading.Thread(target=work)
@@ -217,7 +217,7 @@ def fail():
 def test_an_error_in_the_model_saves_what_was_done():
     evaluator, (results, save) = Evaluating(5, fail), started()
     with pytest.raises(ZeroDivisionError):
-        run(evaluator, PLANE, results, save, Silent())
+        run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert save.done == [1, 5]
 
 
@@ -249,7 +249,7 @@ def test_repeats_are_done_one_after_the_other_and_policies_side_by_side():
         losses = [point[0] + 10 * point[1] + 100 * policy + 1000 * repeat for policy in range(3)]
         return {"test/loss": losses, "test/count": [4] * 3, "statistics/drift": [float(repeat)]}
 
-    run(evaluate, PLANE, results, lambda: None, Silent())
+    run(evaluate, FullGrid(PLANE), results, lambda: None, Silent())
     points = [PLANE.point(index) for index in coarse_to_fine(PLANE)]
     assert seen == [(repeat, point) for repeat in range(2) for point in points]
     found = results.quantities()

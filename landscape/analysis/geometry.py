@@ -37,6 +37,19 @@ def lattice_levels(axis: Axis) -> IntArray:
     return levels
 
 
+def point_levels(grid: Grid) -> IntArray:
+    """How fine a lattice each point of a grid belongs to: the larger of the levels of its coordinates.
+
+    Args:
+        grid: The grid.
+
+    Returns:
+        Shape of the grid.
+    """
+    levels = np.meshgrid(*(lattice_levels(axis) for axis in grid.axes), indexing="ij")
+    return np.asarray(np.maximum.reduce(levels), dtype=np.int64)
+
+
 def measured_part(surface: Surface) -> Surface:
     """The finest lattice of an unfinished surface that is done, for a first picture of a run.
 
@@ -46,12 +59,12 @@ def measured_part(surface: Surface) -> Surface:
         surface: Any surface.
 
     Returns:
-        The surface itself if it is complete or has no lattice of at least three points along each axis that is,
-        else the surface restricted to the lattice.
+        The surface itself if it is complete, has a value everywhere (interpolated ones included), or has no lattice of
+        at least three points along each axis that is done; else the surface restricted to the lattice.
     """
-    if surface.complete:
-        return surface
     done = np.logical_and.reduce([surface.done(split) for split in surface.splits])
+    if surface.complete or done.all():
+        return surface
     levels = [lattice_levels(axis) for axis in surface.grid.axes]
     for finest in range(max(int(level.max()) for level in levels) - 1, 0, -1):
         rows = [np.flatnonzero(level <= finest) for level in levels]
@@ -79,7 +92,15 @@ def stacked(draws: Sequence[Surface]) -> Surface:
         quantities={name: np.stack([draw[name] for draw in draws]) for name in first.quantities},
         job=dataclasses.replace(first.job, repeats=len(draws)),
         directions=tuple(record for draw in draws for record in draw.directions),
-        provenance={**first.provenance, "cosines": [draw.provenance.get("cosine") for draw in draws]},
+        provenance={
+            **first.provenance,
+            "cosines": [draw.provenance.get("cosine") for draw in draws],
+            **(
+                {"adaptive": [draw.provenance["adaptive"][0] for draw in draws]}
+                if "adaptive" in first.provenance
+                else {}
+            ),
+        },
     )
 
 

@@ -16,6 +16,9 @@ class Progress(Protocol):
     def start(self, done: int, total: int) -> None:
         """Points are about to be computed; some may be done already."""
 
+    def extend(self, total: int) -> None:
+        """More points turned out to be needed."""
+
     def advance(self, seconds: float) -> None:
         """A point is done, in so many seconds."""
 
@@ -30,6 +33,9 @@ class Silent:
         """Say nothing."""
 
     def start(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def extend(self, total: int) -> None:
         """Say nothing."""
 
     def advance(self, seconds: float) -> None:
@@ -62,23 +68,27 @@ class Lines:
         self._done, self._total, self._fresh = done, total, 0
         self._begun = self._last = time.monotonic()
 
+    def extend(self, total: int) -> None:
+        """Count up to more."""
+        self._total = total
+
     def advance(self, seconds: float) -> None:
         """Count a point and print a line when it is time for one."""
         self._done, self._fresh = self._done + 1, self._fresh + 1
-        now = time.monotonic()
-        if self._fresh == 1 and self._done < self._total:
-            left = self._total - self._done
+        now, left = time.monotonic(), self._total - self._done
+        if self._fresh == 1 and left:
             self.say(f"{seconds:.2g} s a point, {left:,} to go: about {duration(seconds * left)}")
-        elif now - self._last >= self._every or self._done == self._total:
-            ahead = (now - self._begun) / self._fresh * (self._total - self._done)
-            eta = (
-                f", about {duration(ahead)} left" if self._done < self._total else f" in {duration(now - self._begun)}"
-            )
-            self.say(f"{self._done:,} of {self._total:,} points{eta}")
+        elif now - self._last >= self._every and left:
+            ahead = (now - self._begun) / self._fresh * left
+            self.say(f"{self._done:,} of {self._total:,} points, about {duration(ahead)} left")
             self._last = now
 
     def stop(self) -> None:
-        """Nothing is left open."""
+        """Print how long all of them took, if all are done."""
+        if self._fresh and self._done == self._total:
+            took = duration(time.monotonic() - self._begun)
+            self.say(f"{self._done:,} of {self._total:,} points in {took}")
+            self._fresh = 0
 
 
 class Bar:
@@ -114,6 +124,10 @@ class Bar:
         self._task = self._bar.add_task("points", total=total, completed=done)
         self._first, self._left = True, total - done
         self._bar.start()
+
+    def extend(self, total: int) -> None:
+        """Make the bar longer."""
+        self._bar.update(self._task, total=total)
 
     def advance(self, seconds: float) -> None:
         """Move the bar by a point."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landscape.types import Grid, IntArray, Surface
+from landscape.types import FloatArray, Grid, IntArray, Surface
 
 
 class Results:
@@ -50,14 +50,33 @@ class Results:
 
     def remaining(self, order: IntArray) -> list[tuple[int, int]]:
         """What is not done yet, as (repeat, flat index): repeat by repeat, each in the given order."""
+        there = self._there()
+        return [(repeat, index) for repeat in range(self._repeats) for index in order[~there[repeat, order]].tolist()]
+
+    def _there(self) -> NDArray[np.bool_]:
+        """Which points are done, shape (repeats, points)."""
         counts = [values for name, values in self._arrays.items() if name.endswith("/count")]
-        done = np.logical_and.reduce([(values > 0).all(axis=1) for values in counts])
-        return [(repeat, int(index)) for repeat in range(self._repeats) for index in order if not done[repeat, index]]
+        return np.asarray(np.logical_and.reduce([(values > 0).all(axis=1) for values in counts]))
+
+    @property
+    def repeats(self) -> int:
+        """How many draws of the directions."""
+        return self._repeats
 
     @property
     def size(self) -> int:
         """Points of all repeats."""
         return self._repeats * self._grid.size
+
+    @property
+    def done(self) -> int:
+        """How many of them are done."""
+        return int(self._there().sum())
+
+    def losses(self, repeat: int) -> FloatArray:
+        """The loss of every split under every policy, shape (splits x policies, *shape of the grid)."""
+        found = [values[repeat] for name, values in self._arrays.items() if name.endswith("/loss")]
+        return np.concatenate(found).reshape(-1, *self._grid.shape)
 
     def quantities(self) -> dict[str, NDArray[Any]]:
         """Copies of the arrays, without the dimensions of which there is one only."""

@@ -1,4 +1,4 @@
-"""The loop over the points: evaluate, record, save every few seconds, stop when asked."""
+"""The loop over the points: evaluate, record, save every now and then, stop when asked."""
 
 from __future__ import annotations
 
@@ -6,58 +6,97 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from landscape.errors import Interrupted
-from landscape.execution.plan import coarse_to_fine
+from landscape.execution.plan import Batch, Plan
 from landscape.execution.progress import Progress
 from landscape.execution.results import Results
-from landscape.execution.signals import stop_request
-from landscape.types import Grid
+from landscape.execution.signals import StopRequest, stop_request
 
 SAVE_EVERY = 2.0
-
+SAVE_SHARE = 0.02  # of the time, at most, goes into saving
 
 Evaluate = Callable[[int, Sequence[float]], Mapping[str, Sequence[float]]]
 
 
+def pause(cost: float) -> float:
+    """Seconds between two saves, of which the last took `cost`."""
+    return max(SAVE_EVERY, cost / SAVE_SHARE)
+
+
 def run(
     evaluate: Evaluate,
-    grid: Grid,
+    plan: Plan,
     results: Results,
     save: Callable[[], None],
     progress: Progress,
-    save_every: float = SAVE_EVERY,
+    pause: Callable[[float], float] = pause,
 ) -> None:
-    """Evaluate every point that is not done: repeat by repeat, each coarse to fine.
+    """Evaluate every point of a plan that is not done.
 
     Args:
         evaluate: Gives the numbers of a point, from the repeat's number and the coordinates.
-        grid: The points.
+        plan: Which points, and in which order.
         results: What is filled; points that are done in it are left alone.
         save: Writes what is there; called after the first point, every few seconds, and at the end.
         progress: Told of every point.
-        save_every: Seconds between two saves.
+        pause: Seconds between two saves, from those that the last one took.
 
     Raises:
         Interrupted: If Ctrl-C or SIGTERM arrives; the point at hand is finished and saved before.
     """
-    todo = results.remaining(coarse_to_fine(grid))
-    done = results.size - len(todo)
-    saved = -save_every
     with stop_request() as stop:
-        progress.start(done, results.size)
+        loop = _Loop(evaluate, plan, results, save, progress, pause, stop)
         try:
-            for repeat, index in todo:
-                begun = time.monotonic()
-                results.record(repeat, index, evaluate(repeat, grid.point(index)))
-                done += 1
-                progress.advance(time.monotonic() - begun)
-                if time.monotonic() - saved >= save_every:
-                    save()
-                    saved = time.monotonic()
-                if stop.requested and done < results.size:
-                    raise Interrupted(f"stopped with {done:,} of {results.size:,} points done")
+            for batch in plan.batches(results):
+                loop.compute(batch)
         except BaseException:  # a save that failed is tried once more, and says why again
             save()
             raise
         finally:
             progress.stop()
     save()
+
+
+class _Loop:
+    """The points of one call of `run`, batch by batch."""
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        plan: Plan,
+        results: Results,
+        save: Callable[[], None],
+        progress: Progress,
+        pause: Callable[[float], float],
+        stop: StopRequest,
+    ) -> None:
+        self._evaluate, self._plan, self._results, self._stop = evaluate, plan, results, stop
+        self._save, self._progress, self._pause = save, progress, pause
+        self._done, self._next_save = results.done, -float("inf")
+        self._begun = False
+
+    def compute(self, batch: Batch) -> None:
+        """Evaluate and record the points of a batch."""
+        total = self._done + len(batch.points)
+        if batch.said:
+            self._progress.say(batch.said)
+        if self._begun:
+            self._progress.extend(total)
+        else:
+            self._progress.start(self._done, total)
+        self._begun = True
+        for repeat, index in batch.points:
+            begun = time.monotonic()
+            self._results.record(repeat, index, self._evaluate(repeat, self._plan.grid.point(index)))
+            self._done += 1
+            self._progress.advance(time.monotonic() - begun)
+            self._save_in_time()
+            if self._stop.requested and self._done < self._results.size:
+                bound = "" if self._plan.exact else "at most "
+                raise Interrupted(f"stopped with {self._done:,} of {bound}{self._results.size:,} points done")
+
+    def _save_in_time(self) -> None:
+        begun = time.monotonic()
+        if begun >= self._next_save:
+            self._save()
+            saved = time.monotonic()
+            self._next_save = saved + self._pause(saved - begun)

@@ -25,11 +25,13 @@ from landscape.evaluation import (
     strict_arithmetic,
 )
 from landscape.evaluation.evaluator import EVERY
+from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import device_for, failures_of_the_device
 from landscape.execution.draws import Draws
 from landscape.execution.evaluators import Chosen, evaluator_for
 from landscape.execution.placement import dtype_of, placed
+from landscape.execution.plan import Plan
 from landscape.execution.precision import Comparison, candidates_on, choose, refuse_own_precision
 from landscape.execution.preparation import Settings, job_of
 from landscape.execution.progress import Progress
@@ -125,6 +127,7 @@ class _Session:
         results = self._results(centre)
         facts = self._facts(model, space, draws, evaluator)
         centre_values = self._centre_values(centre, task)
+        plan = plan_of(self._grid, self._job.adaptive, self._before)
 
         def surface() -> Surface:
             return Surface(
@@ -133,12 +136,12 @@ class _Session:
                 self._job,
                 centre_values,
                 draws.records,
-                {**self._provenance(evaluator), **facts},
+                {**self._provenance(evaluator), **facts, **plan.record()},
                 str(self._settings.out or ""),
             )
 
         self._keep_tensors(draws)
-        self._loop(lambda repeat, point: self._at(evaluator, draws, repeat, point), results, surface)
+        self._loop(lambda repeat, point: self._at(evaluator, draws, repeat, point), plan, results, surface)
         return surface()
 
     def _at(self, evaluator: Evaluator, draws: Draws, repeat: int, point: Sequence[float]) -> dict[str, list[float]]:
@@ -309,13 +312,13 @@ class _Session:
             }
             write_named_directions(path, tensors)
 
-    def _loop(self, evaluate: Evaluate, results: Results, surface: Callable[[], Surface]) -> None:
+    def _loop(self, evaluate: Evaluate, plan: Plan, results: Results, surface: Callable[[], Surface]) -> None:
         out = self._settings.out
         if self._previous and self._previous.complete:
             self._progress.say(f"{out} is complete: nothing is left to compute")
             return
         try:
-            run(evaluate, self._grid, results, lambda: save(surface(), out) if out else None, self._progress)
+            run(evaluate, plan, results, lambda: save(surface(), out) if out else None, self._progress)
         except (Interrupted, KeyboardInterrupt) as error:
             again = "the same command, without --overwrite," if self._settings.overwrite else "the same command"
             how = f"; {out} is saved: {again} goes on from there" if out else ""

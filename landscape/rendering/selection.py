@@ -104,6 +104,7 @@ def _kept(surface: Surface, complete: list[int]) -> Surface:
     """Those repeats alone, as one surface."""
     axes, number = len(surface.grid.axes), surface.repeats
     cosines = surface.provenance.get("cosines", [None] * number)
+    adaptive = surface.provenance.get("adaptive", ())
     return dataclasses.replace(
         surface,
         quantities={name: values[complete] for name, values in surface.quantities.items()},
@@ -114,5 +115,6 @@ def _kept(surface: Surface, complete: list[int]) -> Surface:
             "repeats": number,
             "complete_repeats": len(complete),
             "cosines": [cosines[index] for index in complete],
+            **({"adaptive": [adaptive[index] for index in complete]} if adaptive else {}),
         },
     )

@@ -15,6 +15,7 @@ from landscape.types.grid import Grid
 from landscape.types.job import Job
 
 STATISTICS = "statistics/"
+INTERPOLATED = "/interpolated"  # after the name of a split
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Surface:
             `test/accuracy` (a fraction in [0, 1]); float64, and int64 for `test/count`. Where the count is
             0 the point is not done and its values are NaN; where it is positive, NaN and inf are measurements.
             Several repeats, and several policies for BatchNorm's statistics, are leading dimensions, in the order
-            (repeat, bn, x, y). What is under `statistics/` (the drift) has no dimension `bn`.
+            (repeat, bn, x, y). What is under `statistics/` (the drift) has no dimension `bn`. A surface that was
+            `filled` has `test/interpolated`, too, true where values are interpolated; their count stays 0.
         job: What was computed.
         centre: For each split, the quantities at the checkpoint itself, whether or not the grid contains it; one
             number each, or a list with one number per policy where there are several.
@@ -73,10 +75,11 @@ class Surface:
 
     def __repr__(self) -> str:
         """One line: what, on which grid, how far."""
-        done, size = int(self.done().sum()), self.done().size
+        counts = self[f"{self.splits[0]}/count"]
+        done, size = int((counts > 0).sum()), counts.size
         name = f"{self.path!r}, " if self.path else ""
-        counts = ((self.repeats, "repeats"), (len(self.policies), "policies"))
-        leading = "".join(f"{number} {word} of " for number, word in counts if number > 1)
+        several = ((self.repeats, "repeats"), (len(self.policies), "policies"))
+        leading = "".join(f"{number} {word} of " for number, word in several if number > 1)
         return (
             f"Surface({name}{self.job.checkpoint}, {leading}{' x '.join(map(str, self.grid.shape))} points, "
             f"{done:,} of {size:,} done: {', '.join(self.quantities)})"
@@ -144,12 +147,13 @@ class Surface:
             return self
         axes = len(self.grid.axes)
         cosines = self.provenance.get("cosines", [None] * self.repeats)
+        adaptive = {"adaptive": [self.provenance["adaptive"][repeat]]} if "adaptive" in self.provenance else {}
         return dataclasses.replace(
             self,
             quantities={name: values[repeat] for name, values in self.quantities.items()},
             job=dataclasses.replace(self.job, repeats=1, repeat=repeat),
             directions=self.directions[repeat * axes : (repeat + 1) * axes],
-            provenance={**self.provenance, "repeat": repeat, "cosine": cosines[repeat]},
+            provenance={**self.provenance, "repeat": repeat, "cosine": cosines[repeat], **adaptive},
         )
 
     def _of_policy(self, policy: str) -> Surface:
@@ -177,13 +181,26 @@ class Surface:
         )
 
     def done(self, split: str | None = None) -> NDArray[np.bool_]:
-        """Which points are done, a mask of the shape of the arrays."""
-        return np.asarray(self[f"{split or self.splits[0]}/count"] > 0)
+        """Which points are done, a mask of the shape of the arrays; in a filled surface interpolated ones count."""
+        split = split or self.splits[0]
+        there = self[f"{split}/count"] > 0
+        interpolated = self.quantities.get(split + INTERPOLATED)
+        return np.asarray(there if interpolated is None else there | (interpolated > 0))
 
     @property
     def complete(self) -> bool:
-        """Whether every point of every split is done."""
+        """Whether every point of every split is done; of an adaptive run, whether it has ended in every repeat."""
+        if self.job.adaptive:
+            told = self.provenance.get("adaptive", ())
+            return len(told) == self.repeats and all(one["finished"] for one in told)
         return all(bool(self.done(split).all()) for split in self.splits)
+
+    def filled(self) -> Surface:
+        """What an adaptive run left out, interpolated; the same as `analysis.filling.filled(surface)`."""
+        from landscape.registry import load
+
+        found: Surface = load("landscape.analysis.filling:filled")(self)
+        return found
 
     def plot(self, kind: str | None = None, **options: Any) -> Any:
         """Draw the surface; the same as `landscape.plot(surface, kind, ...)`."""
