@@ -70,6 +70,7 @@ def from_checkpoint(
     key: str | None = None,
     bn_data: Any = None,
     bn_samples: str | None = None,
+    low_memory: bool = False,
 ) -> Inputs:
     """Open a checkpoint, find the model it belongs to, and load the data.
 
@@ -85,6 +86,7 @@ def from_checkpoint(
         key: Which weights of the file; None for the usual ones.
         bn_data: Spec of the calibration data, or a loader; None for the training split of the data.
         bn_samples: Which of them; None to load none.
+        low_memory: Whether to keep no examples in memory that can be read again.
 
     Returns:
         The inputs.
@@ -97,7 +99,8 @@ def from_checkpoint(
     data = data if data is not None else _stated(checkpoint, "data", trust)
     if data is None:
         raise LandscapeError(_data_wanted(checkpoint, candidates))
-    examples = load_examples(data, splits, samples, keep_training=bn_samples is not None and bn_data is None)
+    keep_training = bn_samples is not None and bn_data is None
+    examples = load_examples(data, splits, samples, keep_training, low_memory)
     network, spec, chosen = _fitting(checkpoint, candidates, examples.batches, loss)
     examples, unused = _calibrated(examples, network, bn_data, bn_samples)
     return Inputs(
@@ -123,6 +126,7 @@ def from_objects(
     *,
     bn_data: Any = None,
     bn_samples: str | None = None,
+    low_memory: bool = False,
 ) -> Inputs:
     """Take a model and data that the caller already holds.
 
@@ -133,11 +137,13 @@ def from_objects(
         samples: Which examples of each.
         bn_data: As for `from_checkpoint`.
         bn_samples: As for `from_checkpoint`.
+        low_memory: As for `from_checkpoint`.
 
     Returns:
         The inputs; the model is the caller's own.
     """
-    examples = load_examples(data, splits, samples, keep_training=bn_samples is not None and bn_data is None)
+    keep_training = bn_samples is not None and bn_data is None
+    examples = load_examples(data, splits, samples, keep_training, low_memory)
     examples, unused = _calibrated(examples, model, bn_data, bn_samples)
     return Inputs(
         model,

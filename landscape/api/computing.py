@@ -112,8 +112,8 @@ def compute(
             difference wherever its own standard error says that this helps; not for `"fp32"`.
         adaptive: Measure fewer points: refine the grid only where the picture that is interpolated from the points
             so far errs by more than this fraction of its range; None to measure every point.
-        low_memory: Whether to draw the directions anew, tensor by tensor, at every point instead of keeping them, for
-            networks of which a few copies do not fit in memory; slower.
+        low_memory: Whether to draw the directions anew, tensor by tensor, and to read the data anew at every point
+            instead of keeping them, for networks of which a few copies do not fit in memory; slower.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
         out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.
@@ -264,12 +264,12 @@ def _inputs(
     from landscape.inputs import from_checkpoint, from_objects
 
     wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
-    calibration = {"bn_data": bn_data, "bn_samples": wanted}
+    more: dict[str, Any] = {"bn_data": bn_data, "bn_samples": wanted, "low_memory": settings.low_memory}
     if ckpt is None:
-        inputs = from_objects(model, data, splits, settings.samples, **calibration)
+        inputs = from_objects(model, data, splits, settings.samples, **more)
     else:
         inputs = from_checkpoint(
-            ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **calibration
+            ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **more
         )
     check_examples(inputs, settings.bn_stats)
     return inputs

@@ -151,7 +151,8 @@ import click
 @click.option(
     "--low-memory",
     is_flag=True,
-    help="Draw the directions anew at every point instead of keeping them, for networks that barely fit in memory.",
+    help="Draw the directions and read the data anew at every point instead of keeping them, for networks that barely "
+    "fit in memory.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
