@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from torch import Tensor
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Sums
 from landscape.evaluation.evaluator import EVERY
-from landscape.types import Grid
+from landscape.execution.preparation import Settings
+from landscape.types import PRECISIONS, Grid, Job
 
 Point = tuple[float, ...]
 
@@ -114,20 +116,66 @@ def probe_points(grid: Grid) -> list[tuple[float, ...]]:
     return list(dict.fromkeys([(0.0,) * len(grid.axes), *corners, *halves]))
 
 
-def choose(comparison: Comparison, candidates: Sequence[str], tolerance: float) -> tuple[Error | None, list[Error]]:
-    """Take the quickest precision that errs by less than a tolerance.
+@dataclass(frozen=True)
+class Settled:
+    """The precision of a run.
+
+    Attributes:
+        job: The job with that precision.
+        record: What the file keeps of its error; empty for float32 that was asked for.
+        note: What is said and kept.
+        said: What is said only.
+    """
+
+    job: Job
+    record: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    said: tuple[str, ...] = ()
+
+
+def settle(
+    evaluator: Evaluator, grid: Grid, job: Job, settings: Settings, device: torch.device, before: Mapping[str, Any]
+) -> Settled:
+    """Set an evaluator's precision: choose it where that is asked for, and measure its error where a file is begun.
 
     Args:
-        comparison: What measures.
-        candidates: Precisions lower than float32.
-        tolerance: The largest relative error of the loss.
+        evaluator: What evaluates.
+        grid: The points.
+        job: The job; its precision may be `"auto"`.
+        settings: What was asked for.
+        device: Where it computes.
+        before: What the file says of an earlier run.
 
     Returns:
-        The choice, or None for float32; and all that was measured.
+        What was settled.
     """
+    found = Settled(job, before.get("precision", {}))
+    if settings.precision != "fp32" and not found.record:
+        comparison = Comparison(evaluator, grid)
+        if settings.precision == "auto":
+            found = _chosen(comparison, job, candidates_on(device), settings.tolerance)
+        else:
+            (error,) = comparison.error(settings.precision, [settings.correct])
+            found = Settled(job, error.record(), str(error))
+    if found.job.precision in PRECISIONS:
+        evaluator.network.precision = found.job.precision
+    evaluator.corrects = found.job.correction > 0
+    return found
+
+
+def _chosen(comparison: Comparison, job: Job, candidates: Sequence[str], tolerance: float) -> Settled:
+    """The quickest precision that errs by less than the tolerance, with or without the correction; else float32."""
     measured = [error for precision in candidates for error in comparison.error(precision, (False, True))]
     good = [one for one in measured if one.error < tolerance and one.seconds < comparison.seconds]
-    return min(good, key=lambda one: one.seconds, default=None), measured
+    best = min(good, key=lambda one: one.seconds, default=None)
+    said = tuple(f"{one}; {comparison.seconds / one.seconds:.2g} times as quick as fp32" for one in measured)
+    if best is None:
+        note = f"--precision auto: fp32, because nothing quicker errs by less than {tolerance:g}"
+        return Settled(dataclasses.replace(job, precision="fp32"), {"tolerance": tolerance}, note, said)
+    corrected = ", corrected" if best.corrects else ""
+    note = f"--precision auto: {best.precision}{corrected}, the quickest that errs by less than {tolerance:g}: {best}"
+    job = dataclasses.replace(job, precision=best.precision, correction=best.corrects / EVERY)
+    return Settled(job, {"tolerance": tolerance, **best.record()}, note, said)
 
 
 def candidates_on(device: torch.device) -> tuple[str, ...]:

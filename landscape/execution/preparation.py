@@ -61,6 +61,12 @@ class Settings:
     command: str = ""
 
     @property
+    def asked(self) -> dict[str, str]:
+        """What is left to be settled by the run itself: the options that are `auto`, and what they depend on."""
+        options = {"precision": f"auto, tolerance {self.tolerance:g}", "samples": "auto"}
+        return {name: text for name, text in options.items() if getattr(self, name) == "auto"}
+
+    @property
     def direction_file(self) -> Path | None:
         """The file that the directions are read from; None if they are drawn, or lead to other checkpoints."""
         drawn = self.directions == "random" or Interpolation.parse(self.directions) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Measurement
+from landscape.execution.preparation import Settings
 from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
 
@@ -51,6 +53,31 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
             "those versions, or replace the file with --overwrite"
         )
     return surface
+
+
+def settled(settings: Settings) -> Settings:
+    """Take over from the file what an earlier run settled where `auto` was asked for, then and now.
+
+    Args:
+        settings: What is asked for now.
+
+    Returns:
+        The same, with the file's own values in the place of `auto`; unchanged where the file does not have them, or
+        is to be replaced.
+    """
+    if settings.out is None or settings.overwrite or not (settings.asked and settings.out.exists()):
+        return settings
+    try:
+        surface = load(settings.out)
+    except LandscapeError:  # said when the run is about to go on
+        return settings
+    then, job = surface.provenance.get("asked", {}), surface.job
+    values = {
+        "precision": {"precision": job.precision, "correct": job.correction > 0},
+        "samples": {"samples": job.samples},
+    }
+    same = [name for name, asked in settings.asked.items() if then.get(name) == asked]
+    return dataclasses.replace(settings, **{key: value for name in same for key, value in values[name].items()})
 
 
 def refuse_another_centre(previous: Surface | None, centre: Measurement) -> None:

@@ -24,7 +24,6 @@ from landscape.evaluation import (
     statistics_layers,
     strict_arithmetic,
 )
-from landscape.evaluation.evaluator import EVERY
 from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import device_for, failures_of_the_device
@@ -32,17 +31,23 @@ from landscape.execution.draws import Draws
 from landscape.execution.evaluators import Chosen, evaluator_for
 from landscape.execution.placement import dtype_of, placed
 from landscape.execution.plan import Plan
-from landscape.execution.precision import Comparison, candidates_on, choose, refuse_own_precision
+from landscape.execution.precision import refuse_own_precision, settle
 from landscape.execution.preparation import Settings, job_of
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
 from landscape.execution.results import Results
-from landscape.execution.resume import changed_since, earlier_run, refuse_another_centre, refuse_other_quantities
+from landscape.execution.resume import (
+    changed_since,
+    earlier_run,
+    refuse_another_centre,
+    refuse_other_quantities,
+    settled,
+)
 from landscape.execution.run import Evaluate, run
 from landscape.inputs import Inputs
 from landscape.parameters import ParameterSpace, parametrized, preserved
 from landscape.storage import check_writable, direction_names, save, sole_writer, write_named_directions
-from landscape.types import PRECISIONS, Grid, Job, Surface
+from landscape.types import Grid, Job, Surface
 
 
 def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
@@ -71,6 +76,7 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 
 
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
+    asked, settings = settings.asked, settled(settings)
     device = device_for(settings.device, inputs.model)
     refuse_precision(settings.precision, device)
     refuse_own_precision(dtype_of(inputs.model), settings.precision)
@@ -82,7 +88,7 @@ def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress
     job = job_of(inputs, model, task, grid, settings)
     previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
     inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes, *draws.notes))
-    session = _Session(inputs, grid, settings, progress, job, previous, device)
+    session = _Session(inputs, grid, settings, progress, job, previous, device, asked)
     with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
         return session.run(model, space, draws, task)
 
@@ -99,6 +105,7 @@ class _Session:
         job: Job,
         previous: Surface | None,
         device: torch.device,
+        asked: Mapping[str, str],
     ) -> None:
         self._inputs, self._grid, self._settings, self._progress = inputs, grid, settings, progress
         self._job, self._previous, self._device = job, previous, device
@@ -106,6 +113,7 @@ class _Session:
         self.threads: int | None = self._before.get("threads")
         self._created = self._before.get("created", _now())
         self._notes = list(inputs.notes)
+        self._asked = asked
         self._repeat = 0
 
     def run(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Surface:
@@ -117,7 +125,7 @@ class _Session:
         self._note(changed_since(self._before, versions(), machine(self._device)))
         chosen = self._chosen(model, space, draws, task)
         evaluator, task = chosen.evaluator, chosen.task
-        self._arithmetic = self._arithmetic_of(chosen)
+        self._arithmetic = self._settled(chosen)
         before = time.monotonic()
         centre = evaluator.centre()
         seconds = time.monotonic() - before
@@ -205,40 +213,22 @@ class _Session:
             self._progress.say(f"evaluated without the fused network: {chosen.reason}")
         return chosen
 
-    def _arithmetic_of(self, chosen: Chosen) -> dict[str, Any]:
-        """Set the precision, choose it where that is asked for, and measure its error where the file is begun."""
-        evaluator, job = chosen.evaluator, self._job
-        found: dict[str, Any] = {"evaluator": evaluator.network.name, "evaluator_reason": chosen.reason}
-        if chosen.difference:
-            found["evaluator_difference"] = chosen.difference
-        if "precision" in self._before:
-            found["precision"] = self._before["precision"]
-        elif self._settings.precision != "fp32":
-            found["precision"] = self._measured(evaluator)
-            job = self._job
-        if job.precision in PRECISIONS:
-            evaluator.network.precision = job.precision
-        evaluator.corrects = job.correction > 0
-        return json_ready(found)
-
-    def _measured(self, evaluator: Evaluator) -> dict[str, Any]:
-        """The error of the precision that is asked for; where that is `auto`, the choice, which enters the job."""
-        settings, comparison = self._settings, Comparison(evaluator, self._grid)
-        if settings.precision != "auto":
-            (error,) = comparison.error(settings.precision, [settings.correct])
-            self._note(str(error))
-            return error.record()
-        best, measured = choose(comparison, candidates_on(self._device), settings.tolerance)
-        for error in measured:
-            quicker = comparison.seconds / error.seconds
-            self._progress.say(f"{error}; {quicker:.2g} times as quick as fp32")
-        precision, correction = (best.precision, best.corrects) if best else ("fp32", False)
-        self._job = dataclasses.replace(self._job, precision=precision, correction=correction / EVERY)
-        why = (
-            f"the quickest that errs by less than {settings.tolerance:g}" if best else "nothing quicker is exact enough"
+    def _settled(self, chosen: Chosen) -> dict[str, Any]:
+        """Set the precision, and what is to be said of it and of the evaluator."""
+        evaluator = chosen.evaluator
+        found = settle(evaluator, self._grid, self._job, self._settings, self._device, self._before)
+        self._job = found.job
+        for text in found.said:
+            self._progress.say(text)
+        self._note(found.note)
+        return json_ready(
+            {
+                "evaluator": evaluator.network.name,
+                "evaluator_reason": chosen.reason,
+                "evaluator_difference": chosen.difference,
+                **({"precision": found.record} if found.record else {}),
+            }
         )
-        self._note(f"--precision auto: {precision}{', corrected' if correction else ''}, {why}")
-        return {"asked": "auto", "tolerance": settings.tolerance, **(best.record() if best else {})}
 
     def _calibrated(self, evaluator: Evaluator) -> dict[str, Any]:
         """How much the choice of calibration images matters; measured when the file is begun."""
@@ -341,6 +331,7 @@ class _Session:
             "machine": machine(self._device),
             "threads": torch.get_num_threads(),
             **self._arithmetic,
+            **({"asked": dict(self._asked)} if self._asked else {}),
             "batch_size": evaluator.batch_size,
             "stated": dict(self._inputs.stated),
             "notes": list(dict.fromkeys([*self._before.get("notes", []), *self._notes])),

@@ -1,0 +1,203 @@
+"""Lower precisions: their measured error, the choice of one, and the correction by a part of the examples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import network
+from test_fused import subspace_of
+from torch import nn
+
+import landscape
+from landscape.data import Batches
+from landscape.errors import LandscapeError
+from landscape.evaluation import Evaluator, Fused, Plain, Statistics, Sums, make_task, strict_arithmetic
+from landscape.evaluation.evaluator import EVERY
+from landscape.execution import precision
+from landscape.execution.precision import Comparison, probe_points, settle
+from landscape.execution.preparation import Settings
+from landscape.parameters import ParameterSpace, Subspace
+from landscape.types import Axis, Grid, Job
+
+GRID = Grid((Axis.parse("-1:1:5"), Axis.parse("-0.5:1:4")))
+JOB = Job("net.pt", "0", "net", "data", {"test": "0"}, "cross-entropy", "-1:1:5", "-0.5:1:4")
+
+
+def evaluator_of(number: int = 200, fuse: bool = True) -> Evaluator:
+    net, images = network("resnet(depth=8, width=4)", torch.float32)
+    torch.manual_seed(2)
+    inputs = images.repeat(-(-number // len(images)), 1, 1, 1)[:number] + 0.1 * torch.randn(number, *images.shape[1:])
+    batches = Batches(inputs, torch.randint(0, 10, (number,)), "random", "", "")
+    space, subspace = subspace_of(net)
+    moving = Fused(net, space, subspace, inputs[:2]) if fuse else Plain(net, subspace)
+    return Evaluator(moving, make_task({"test": batches}, "cross-entropy"), 50, Statistics(net))
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_a_lower_precision_is_lower_and_near(fuse, name):
+    evaluator = evaluator_of(fuse=fuse)
+    with strict_arithmetic():
+        exact, low = (evaluator.losses((0.5, -0.5), one)["test"] for one in ("fp32", name))
+    apart = float((low - exact).abs().max())
+    # 8 or 11 bits of mantissa in a dozen layers: well above the rounding of float32, well below the loss itself.
+    assert 1e-5 < apart < (0.3 if name == "bf16" else 0.05)
+    assert evaluator.network.precision == "fp32"
+
+
+def test_probes_are_spread_over_the_grid_and_begin_at_the_trained_weights():
+    points = probe_points(GRID)
+    assert points[0] == (0.0, 0.0)
+    assert set(points[1:5]) == {(-1.0, -0.5), (-1.0, 1.0), (1.0, -0.5), (1.0, 1.0)}
+    assert len(points) == 9
+    assert probe_points(Grid((Axis.parse("-1:2:4"),))) == [(0.0,), (-1.0,), (2.0,), (-0.5,), (1.0,)]
+    assert len(probe_points(Grid((Axis.parse("0:1:4"),)))) == 3
+
+
+@pytest.mark.parametrize("corrects", [False, True])
+def test_the_error_is_that_of_the_surface(corrects):
+    evaluator = evaluator_of()
+    with strict_arithmetic():
+        comparison = Comparison(evaluator, GRID)
+        (error,) = comparison.error("bf16", [corrects])
+        evaluator.centre()
+        exact = [evaluator(point).sums["test"]["frozen"].mean("loss") for point in probe_points(GRID)]
+        evaluator.network.precision, evaluator.corrects = "bf16", corrects
+        evaluator.centre()
+        found = [evaluator(point).sums["test"]["frozen"].mean("loss") for point in probe_points(GRID)]
+    relative = np.abs(np.array(found) / np.array(exact) - 1)
+    assert error.error == pytest.approx(relative.max(), rel=1e-6)
+    assert error.centre == pytest.approx(relative[0], rel=1e-6)
+    assert error.points == 9
+    assert 1e-6 < error.error < 0.1
+
+
+class Slow:
+    """A comparison whose measurements are given."""
+
+    seconds = 1.0
+
+    def __init__(self, found: dict[str, list[precision.Error]]) -> None:
+        self._found = found
+
+    def error(self, name, corrects):
+        assert list(corrects) == [False, True]
+        return self._found[name]
+
+
+def measured(name: str, plain: float, corrected: float, seconds: float) -> list[precision.Error]:
+    return [
+        precision.Error(name, False, plain, plain, seconds, 9),
+        precision.Error(name, True, corrected, corrected, seconds + 0.1, 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "tolerance", "expected"),
+    [
+        ({"bf16": measured("bf16", 0.005, 0.001, 0.2)}, 0.01, ("bf16", 0.0)),
+        ({"bf16": measured("bf16", 0.02, 0.005, 0.2)}, 0.01, ("bf16", 0.1)),
+        ({"bf16": measured("bf16", 0.02, 0.015, 0.2)}, 0.01, ("fp32", 0.0)),
+        ({"bf16": measured("bf16", 0.005, 0.001, 1.2)}, 0.01, ("fp32", 0.0)),
+        ({"bf16": measured("bf16", math.inf, math.inf, 0.2)}, 0.01, ("fp32", 0.0)),
+        ({"bf16": measured("bf16", 5e-3, 1e-3, 0.2), "fp16": measured("fp16", 1e-3, 1e-4, 0.1)}, 0.01, ("fp16", 0.0)),
+    ],
+)
+def test_auto_takes_the_quickest_that_is_exact_enough(monkeypatch, found, tolerance, expected):
+    monkeypatch.setattr(precision, "Comparison", lambda *_: Slow(found))
+    monkeypatch.setattr(precision, "candidates_on", lambda _: tuple(found))
+    evaluator = evaluator_of(20)
+    settled = settle(
+        evaluator, GRID, JOB, Settings(precision="auto", tolerance=tolerance), torch.device("cpu"), before={}
+    )
+    assert (settled.job.precision, settled.job.correction) == expected
+    assert (evaluator.network.precision, evaluator.corrects) == (expected[0], expected[1] > 0)
+    assert settled.record["tolerance"] == tolerance
+    assert ("error" in settled.record) == (expected[0] != "fp32")
+    assert expected[0] in settled.note
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    low=st.lists(st.floats(0, 10), min_size=20, max_size=60),
+    bias=st.floats(-1, 1),
+    seed=st.integers(0, 100),
+)
+def test_the_correction_is_the_mean_difference_where_it_is_significant(low, bias, seed):
+    losses = np.array(low)
+    exact = losses + bias + 0.1 * np.random.default_rng(seed).standard_normal(len(losses))
+    apart = (exact - losses)[::EVERY]
+    sums = Sums(len(losses), {"loss": (losses.sum(), (losses**2).sum())}, (len(apart), apart.sum(), (apart**2).sum()))
+    error = apart.std(ddof=1) / np.sqrt(len(apart)) * np.sqrt(1 - len(apart) / len(losses))
+    found, stderr = sums.correction()
+    assert stderr == pytest.approx(error, rel=1e-5, abs=1e-7)
+    if abs(abs(apart.mean()) - 2 * error) > 1e-6:
+        assert found == pytest.approx(apart.mean() if abs(apart.mean()) > 2 * error else 0.0)
+    assert sums.mean("loss") == pytest.approx(losses.mean() + found)
+    assert sums.values()["loss_correction"] == found
+
+
+def test_parts_of_the_examples_merge_with_their_corrections():
+    one = Sums(20, {"loss": (1.0, 2.0)}, (2, 0.5, 0.25))
+    other = Sums(30, {"loss": (3.0, 4.0)}, (3, 0.25, 0.5))
+    assert one + other == Sums(50, {"loss": (4.0, 6.0)}, (5, 0.75, 0.75))
+    assert Sums(20, {"loss": (1.0, 2.0)}).values().keys() == {"loss", "loss_stderr", "count"}
+
+
+def surface(tmp_path=None, **options):
+    net, images = network("resnet(depth=8, width=4)", torch.float32)
+    data = [(images, torch.arange(len(images)) % 10)]
+    out = tmp_path and tmp_path / "net.h5"
+    return landscape.compute(net, data, x=(-1, 1, 5), y=None, out=out, progress=False, **options)
+
+
+def test_the_file_keeps_the_error_and_the_correction(tmp_path):
+    exact, low = surface(), surface(tmp_path, precision="bf16", correct=True)
+    assert (low.job.precision, low.job.correction) == ("bf16", 0.1)
+    record = landscape.load(tmp_path / "net.h5").provenance["precision"]
+    relative = np.abs(low["test/loss"] / exact["test/loss"] - 1)
+    assert record["error"] == pytest.approx(relative.max(), rel=1e-6)  # the probes are the five points
+    assert record["points"] == 5
+    assert low["test/loss_correction"].shape == low["test/loss_correction_stderr"].shape == (5,)
+    again = surface(tmp_path, precision="bf16", correct=True)
+    assert again.provenance["precision"] == record
+    assert "precision" not in exact.provenance
+
+
+def test_auto_is_settled_once_and_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "Comparison", lambda *_: Slow({"bf16": measured("bf16", 0.005, 0.001, 0.2)}))
+    first = surface(tmp_path, precision="auto", tolerance=0.02)
+    assert first.job.precision == "bf16"
+    monkeypatch.setattr(precision, "Comparison", None)
+    assert surface(tmp_path, precision="auto", tolerance=0.02).job == first.job
+    with pytest.raises(LandscapeError, match=r"precision \(auto here, bf16 there\)"):
+        surface(tmp_path, precision="auto", tolerance=0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "tf32", "device": "cpu"}, "TF32 is the arithmetic of NVIDIA GPUs since Ampere, and this is cpu"),
+        ({"precision": "int8"}, "precision is fp32 or tf32 or bf16 or fp16 or auto, not 'int8'"),
+        ({"tolerance": 0.1}, "has no effect with --precision fp32"),
+        ({"precision": "auto", "tolerance": 2.0}, "a relative error between 0 and 1, for example 0.01, not 2.0"),
+        ({"correct": True}, "--precision fp32 needs none: leave it out"),
+    ],
+)
+def test_what_means_nothing_is_refused(options, message):
+    with pytest.raises(LandscapeError, match=message):
+        surface(**options)
+
+
+def test_networks_with_a_precision_of_their_own_are_left_alone():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).double()
+    data = [(torch.randn(8, 4), torch.zeros(8, dtype=torch.long))]
+    with pytest.raises(LandscapeError, match=r"parameters are float64, .* leave out --precision bf16"):
+        landscape.compute(net, data, precision="bf16", progress=False)
+    space = ParameterSpace(net)
+    assert Plain(net, Subspace(space, [])).precision == "fp32"
