@@ -18,7 +18,8 @@ from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Task, make_task, statistics_layers, strict_arithmetic
 from landscape.evaluation.metrics import PerExample
 from landscape.models import MODELS, build_model
-from landscape.models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from landscape.models.checkpoint import Checkpoint, read_checkpoint
+from landscape.models.loading import Stored, load_weights
 from landscape.models.recognition import recognise
 from landscape.parameters import preserved
 from landscape.registry import Spec
@@ -43,6 +44,7 @@ class Inputs:
         calibration: The images over which BatchNorm's statistics are estimated anew; None where that is not asked
             for, or the network keeps none.
         calibration_spec: What names them.
+        stored: The weights as they lie in the file, where they are to be read back from it and can be.
     """
 
     model: nn.Module
@@ -56,6 +58,7 @@ class Inputs:
     notes: tuple[str, ...]
     calibration: Batches | None = None
     calibration_spec: str = ""
+    stored: Stored | None = None
 
 
 def from_checkpoint(
@@ -86,7 +89,7 @@ def from_checkpoint(
         key: Which weights of the file; None for the usual ones.
         bn_data: Spec of the calibration data, or a loader; None for the training split of the data.
         bn_samples: Which of them; None to load none.
-        low_memory: Whether to keep no examples in memory that can be read again.
+        low_memory: Whether to keep nothing in memory that can be read again, neither weights nor examples.
 
     Returns:
         The inputs.
@@ -115,6 +118,7 @@ def from_checkpoint(
         tuple(dict.fromkeys((*checkpoint.notes, *chosen, *examples.notes, *unused))),
         examples.calibration,
         examples.calibration_spec,
+        Stored.of(network, checkpoint) if low_memory else None,
     )
 
 

@@ -207,12 +207,13 @@ def test_averaged_weights_are_had_by_their_key(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_becomes_float32_and_is_told(tmp_path, dtype):
-    model = small().to(dtype)
-    checkpoint = read_checkpoint(saved(model.state_dict(), tmp_path / "half.pt"))
-    assert checkpoint.notes == (f"{str(dtype)[6:]} weights converted to float32",)
-    assert checkpoint.state["fc1.weight"].dtype == torch.float32
-    assert torch.equal(checkpoint.state["fc1.weight"], STATE["fc1.weight"].to(dtype).float())
+def test_half_precision_is_widened_at_loading_and_told(tmp_path, dtype):
+    path = saved(small().to(dtype).state_dict(), tmp_path / "half.pt")
+    model = small(1)
+    notes = load_weights(model, read_checkpoint(path))
+    assert notes == [f"{str(dtype)[6:]} weights converted to the model's float32"]
+    assert torch.equal(model.state_dict()["fc1.weight"], STATE["fc1.weight"].to(dtype).float())
+    assert load_weights(small(1).to(dtype), read_checkpoint(path)) == []
 
 
 def test_double_precision_is_kept_in_the_file_and_told_at_loading(tmp_path):
@@ -232,6 +233,36 @@ def test_arguments_and_numpy_numbers_need_no_trust(tmp_path):
     }
     checkpoint = read_checkpoint(saved({"state_dict": STATE, **extra}, tmp_path / "m.pt"))
     assert checkpoint.stated == {"acc": 0.915, "top1": 0.25}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_archive_that_was_packed_anew_gives_the_same_weights(tmp_path, compression):
+    path = saved({"state_dict": STATE}, tmp_path / "m.pt")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "packed.pt", "w", compression) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+    checkpoint = read_checkpoint(tmp_path / "packed.pt")
+    assert same(checkpoint.state, STATE)
+    assert checkpoint.mapped == (compression == zipfile.ZIP_STORED)
+
+
+@pytest.mark.parametrize("kept", ["head.weight", "table.weight"])
+def test_a_tied_tensor_may_be_in_the_file_once(tmp_path, kept):
+    model, other = tied(0), tied(1)
+    state = {name: tensor for name, tensor in model.state_dict().items() if name in (kept, "head.bias")}
+    assert load_weights(other, read_checkpoint(saved(state, tmp_path / "m.pt"))) == []
+    assert same(other.state_dict(), model.state_dict())
+    assert other.head.weight is other.table.weight
+    with pytest.raises(LandscapeError, match=r"missing in the file: table\.weight, head\.weight"):
+        load_weights(other, read_checkpoint(saved({"head.bias": state["head.bias"]}, tmp_path / "m.pt")))
+
+
+def tied(seed):
+    """An embedding whose table is the head's weight, too."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(collections.OrderedDict(table=nn.Embedding(7, 4), head=nn.Linear(4, 7)))
+    model.head.weight = model.table.weight
+    return model
 
 
 @pytest.mark.parametrize("own", [[], [argparse.Namespace]])

@@ -325,7 +325,7 @@ def test_other_weights_than_the_first_checkpoints_are_noted(nets, small_data, ke
     said = f"b.pt: the file holds no averaged weights under 'ema': {place} were taken"
     assert said in notes("ema")
     assert said not in notes("model")
-    assert "b.pt: float16 weights converted to float32" in notes("model")
+    assert "b.pt: float16 weights converted to the model's float64" in notes("model")
 
 
 def refusal(net, data, directions, **options) -> str:

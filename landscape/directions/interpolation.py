@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from landscape.errors import LandscapeError, listed
-from landscape.models.checkpoint import Checkpoint, averaged, load_weights, misfit, read_checkpoint
+from landscape.models.checkpoint import Checkpoint, averaged, read_checkpoint
+from landscape.models.loading import load_weights, misfit
 from landscape.models.shapes import COUNTER
 from landscape.parameters import Direction, ParameterSpace, copied
 

@@ -1,7 +1,8 @@
 """Networks by name, and the weights to put into them."""
 
 from landscape.models.build import MODELS, build_model
-from landscape.models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from landscape.models.checkpoint import Checkpoint, read_checkpoint
+from landscape.models.loading import load_weights
 from landscape.models.norms import NORMS, Norm, build_norm
 from landscape.models.recognition import nearest_model, recognise
 

@@ -12,13 +12,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError, listed, nearest
 from landscape.models.containers import Content, open_container
-from landscape.models.recognition import nearest_model, recognise
-from landscape.models.shapes import COUNTER, shapes_of, shared_prefix
+from landscape.models.shapes import shared_prefix
 
 # Where training scripts put the weights, the likeliest first.
 KEYS = ("state_dict", "model", "net", "model_state_dict", "model_state", "network", "weights", "params", "module")
@@ -39,13 +37,14 @@ class Checkpoint:
         name: Its name without folders.
         sha256: Digest of its bytes.
         container: The kind of file, in words.
-        state: The weights by name, on the CPU; half precision is converted to float32, and prefixes that
-            wrappers put before every name are gone.
+        state: The weights by name, on the CPU, in the dtypes of the file; prefixes that wrappers put before every
+            name are gone.
         key: Where in the file they were, parts joined by `/`; empty for a bare state dict.
         stated: Accuracies that the file states, by their names there, as fractions in [0, 1].
         metadata: The file's own `landscape` entry: specs under `model` and `data`.
         module: The module itself, if the file holds a pickled one and is trusted.
         notes: Everything that was assumed or changed, a sentence each.
+        mapped: Whether the weights are parts of the file, mapped into memory; they are only to be read.
     """
 
     path: Path
@@ -58,6 +57,7 @@ class Checkpoint:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     module: nn.Module | None = None
     notes: tuple[str, ...] = ()
+    mapped: bool = False
 
 
 def read_checkpoint(path: str | PathLike[str], *, trust: bool = False, key: str | None = None) -> Checkpoint:
@@ -84,6 +84,7 @@ def read_checkpoint(path: str | PathLike[str], *, trust: bool = False, key: str 
     chosen, found = _choose(path, content, dict(_weights_in(value)), key, notes)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    module = _module(found, notes)
     state = _clean(found.state_dict() if isinstance(found, nn.Module) else found, notes)
     top = value if isinstance(value, Mapping) else {}
     return Checkpoint(
@@ -95,8 +96,9 @@ def read_checkpoint(path: str | PathLike[str], *, trust: bool = False, key: str 
         key=chosen,
         stated=_stated(top),
         metadata=_metadata(top),
-        module=_module(found),
+        module=module,
         notes=tuple(notes),
+        mapped=content.mapped,
     )
 
 
@@ -168,26 +170,26 @@ def _description(value: Any) -> str:
 
 
 def _clean(found: Mapping[str, Any], notes: list[str]) -> dict[str, Tensor]:
-    """Tensors in float32 where they were shorter, under names without wrappers' prefixes."""
+    """Tensors under names without wrappers' prefixes."""
     state = {name: item.detach() for name, item in found.items() if isinstance(item, Tensor) and name != "n_averaged"}
     if dropped := [name for name in found if name not in state]:
         notes.append(f"entries that are not weights were left out: {listed(dropped)}")
-    short = {t.dtype for t in state.values() if t.is_floating_point() and t.element_size() < 4}
-    if short:
-        notes.append(f"{listed(sorted(str(d).removeprefix('torch.') for d in short))} weights converted to float32")
-        state = {name: item.to(torch.float32) if item.dtype in short else item for name, item in state.items()}
     prefix = shared_prefix(state)
     if prefix:
         notes.append(f"the prefix {prefix!r} was taken off every name")
     return {name.removeprefix(prefix): item for name, item in state.items()}
 
 
-def _module(found: Any) -> nn.Module | None:
+def _module(found: Any, notes: list[str]) -> nn.Module | None:
+    """The pickled module, in float32 where it was shorter."""
     module = found.module if isinstance(found, nn.DataParallel) else found
     if not isinstance(module, nn.Module):
         return None
-    half = (tensor.is_floating_point() and tensor.element_size() < 4 for tensor in module.state_dict().values())
-    return module.float() if any(half) else module
+    tensors = module.state_dict().values()
+    short = {tensor.dtype for tensor in tensors if tensor.is_floating_point() and tensor.element_size() < 4}
+    if short:
+        notes.append(f"{listed(sorted(str(d).removeprefix('torch.') for d in short))} weights converted to float32")
+    return module.float() if short else module
 
 
 def _stated(top: Mapping[Any, Any]) -> dict[str, float]:
@@ -217,79 +219,3 @@ def _metadata(top: Mapping[Any, Any]) -> dict[str, Any]:
         except ValueError:
             entry = None
     return dict(entry) if isinstance(entry, Mapping) else {}
-
-
-def load_weights(model: nn.Module, checkpoint: Checkpoint) -> list[str]:
-    """Put the weights of a checkpoint into a model; the model stays as it is if they do not fit.
-
-    Args:
-        model: The network.
-        checkpoint: Where the weights come from.
-
-    Returns:
-        What was assumed or changed, a sentence each.
-
-    Raises:
-        LandscapeError: If tensors are missing, left over or of another shape, or a weight is NaN or infinite.
-    """
-    own = model.state_dict()
-    prefix = shared_prefix(own)
-    state = {prefix + name: tensor for name, tensor in checkpoint.state.items()}
-    if faults := misfit(model, checkpoint):
-        raise LandscapeError(
-            f"the weights of {checkpoint.name} do not fit the model {type(model).__name__} ({faults})"
-            f"{_advice(checkpoint)}"
-        )
-    _check_finite(checkpoint)
-    model.load_state_dict({name: state.get(name, tensor) for name, tensor in own.items()})
-    converted = {
-        f"{str(state[name].dtype).removeprefix('torch.')} weights converted to the model's "
-        f"{str(own[name].dtype).removeprefix('torch.')}"
-        for name in own
-        if name in state and own[name].is_floating_point() and own[name].dtype != state[name].dtype
-    }
-    absent = any(name not in state for name in own)
-    return [*sorted(converted), *([f"the file has no {COUNTER}, on which no output depends"] if absent else [])]
-
-
-def misfit(model: nn.Module, checkpoint: Checkpoint) -> str:
-    """Say what keeps the weights of a checkpoint from fitting a model.
-
-    Args:
-        model: The network.
-        checkpoint: Where the weights come from.
-
-    Returns:
-        Which tensors are missing, left over or of another shape; empty if they fit.
-    """
-    own = shapes_of(model.state_dict())
-    prefix = shared_prefix(model.state_dict())
-    theirs = {prefix + name: shape for name, shape in shapes_of(checkpoint.state).items()}
-    faults = {
-        "missing in the file": [name for name in own if name not in theirs],
-        "not in the model": [name for name in theirs if name not in own],
-        "of another shape": [
-            f"{name} {theirs[name]} for {own[name]}" for name in own if theirs.get(name, own[name]) != own[name]
-        ],
-    }
-    return "; ".join(f"{kind}: {listed(names)}" for kind, names in faults.items() if names)
-
-
-def _advice(checkpoint: Checkpoint) -> str:
-    if fitting := recognise(checkpoint.state):
-        return f"; they fit --model {' or '.join(repr(spec) for spec in fitting)}"
-    near = nearest_model(checkpoint.state)
-    return f"; the nearest known model is {near!r}" if near else "; pass the model they belong to with --model"
-
-
-def _check_finite(checkpoint: Checkpoint) -> None:
-    broken = [
-        f"{name} ({int((~tensor.isfinite()).sum())} of {tensor.numel()} values)"
-        for name, tensor in checkpoint.state.items()
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
-    ]
-    if broken:
-        raise LandscapeError(
-            f"the weights of {checkpoint.name} must be finite, but there are NaN or infinite values in "
-            f"{listed(broken)}; pass an earlier checkpoint"
-        )

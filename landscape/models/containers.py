@@ -38,11 +38,14 @@ class Content:
         container: The kind of file, in words.
         value: The object in it, mostly a dict.
         notes: What had to be done to read it.
+        mapped: Whether its tensors are parts of the file, mapped into memory: they are read where they are used, and
+            take no memory that the system cannot have back. They must not be written to.
     """
 
     container: str
     value: Any
     notes: tuple[str, ...] = ()
+    mapped: bool = False
 
 
 def open_container(path: Path, *, trust: bool = False) -> Content:
@@ -141,7 +144,8 @@ def _alias(function: Any, module: str) -> Callable[..., Any]:
 def _read_torch(path: Path, words: str, trust: bool) -> Content:
     with torch.serialization.safe_globals(_safe_globals()):
         try:
-            return Content(words, _load(path, weights_only=True))
+            mapped = _is_stored(path)
+            return Content(words, _load(path, weights_only=True, mmap=mapped), mapped=mapped)
         except pickle.UnpicklingError as error:
             blocking = _blocking(path, error)
             if not blocking:
@@ -153,7 +157,7 @@ def _read_torch(path: Path, words: str, trust: bool) -> Content:
             "torch.save(model.state_dict(), ...)"
         )
     try:
-        value = _load(path, weights_only=False)
+        value = _load(path, weights_only=False, mmap=False)  # a pickled module is to be moved
     except (AttributeError, ImportError) as error:
         raise LandscapeError(
             f"{path} needs Python code that is not here ({error}): run where its modules can be imported, "
@@ -162,10 +166,18 @@ def _read_torch(path: Path, words: str, trust: bool) -> Content:
     return Content(words, value, (f"unpickled with the code of {listed(blocking)}, as --trust allows",))
 
 
-def _load(path: Path, *, weights_only: bool) -> Any:
+def _is_stored(path: Path) -> bool:
+    """Whether a file is an archive whose entries lie in it as they are; torch would map compressed ones, too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+
+
+def _load(path: Path, *, weights_only: bool, mmap: bool) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-        return torch.load(path, map_location="cpu", weights_only=weights_only)
+        return torch.load(path, map_location="cpu", weights_only=weights_only, mmap=mmap)
 
 
 def _blocking(path: Path, error: Exception) -> list[str]:
@@ -184,7 +196,7 @@ def _read_safetensors(path: Path, words: str, trust: bool) -> Content:
 
     with safe_open(path, framework="pt", device="cpu") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return Content(words, {"state_dict": tensors, **(file.metadata() or {})})
+        return Content(words, {"state_dict": tensors, **(file.metadata() or {})}, mapped=True)
 
 
 def _read_torchscript(path: Path, words: str, trust: bool) -> Content:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,7 +58,6 @@ class Subspace:
 
     Attributes:
         directions: The same, laid out as the parameters are; tensors that were so already are shared.
-        gram: Their inner products.
 
     Raises:
         LandscapeError: If a direction names a parameter that the model lacks, or has another shape.
@@ -68,6 +68,7 @@ class Subspace:
         for direction in directions:
             _check_fits(direction, entries)
         names = [name for name in entries if any(name in direction.tensors for direction in directions)]
+        self._filters = {name: entries[name].filters for name in names}
         self._parameters: list[Tensor] = [entries[name].parameter for name in names]
         self._origin = [parameter.detach().clone() for parameter in self._parameters]
         self.directions = tuple(_laid_out(direction, names, entries) for direction in directions)
@@ -75,7 +76,11 @@ class Subspace:
             ([entries[name].parameter for name in direction.tensors], list(direction.tensors.values()))
             for direction in self.directions
         ]
-        self.gram = _gram(self.directions, entries)
+
+    @functools.cached_property
+    def gram(self) -> list[list[float]]:
+        """Inner products of the directions, in float64."""
+        return symmetric(len(self.directions), lambda i, j: self._product(self.directions[i], self.directions[j]))
 
     @property
     def cosine(self) -> float:
@@ -110,18 +115,28 @@ class Subspace:
         for (parameters, step), coordinate in zip(self._steps, point, strict=True):
             torch._foreach_add_(parameters, step, alpha=float(coordinate))
 
+    def _product(self, a: Direction, b: Direction) -> float:
+        both = (name for name in a.tensors if name in b.tensors)
+        return sum(inner_product(self._filters[name], a.tensors[name], b.tensors[name]) for name in both)
+
     def _return(self) -> None:
         torch._foreach_copy_(self._parameters, self._origin)
+
+
+def symmetric(size: int, entry: Callable[[int, int], float]) -> list[list[float]]:
+    """A symmetric matrix from its upper triangle."""
+    upper = {(i, j): entry(i, j) for i in range(size) for j in range(i, size)}
+    return [[upper[min(i, j), max(i, j)] for j in range(size)] for i in range(size)]
 
 
 def _laid_out(direction: Direction, names: Sequence[str], entries: Mapping[str, Entry]) -> Direction:
     """A direction on the parameters' devices, in their dtypes, layouts and order."""
     moved = (name for name in names if name in direction.tensors)
-    return Direction({name: _like(direction.tensors[name], entries[name].parameter) for name in moved}, direction.spec)
+    return Direction({name: like(direction.tensors[name], entries[name].parameter) for name in moved}, direction.spec)
 
 
-def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """The tensor on the parameter's device, in its dtype and memory layout; itself where it is so already."""
+def like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A tensor on the parameter's device, in its dtype and memory layout; itself where it is so already."""
     same = tensor.device == parameter.device and tensor.dtype == parameter.dtype
     if same and tensor.stride() == parameter.stride():
         return tensor
@@ -138,17 +153,6 @@ def _check_fits(direction: Direction, entries: Mapping[str, Entry]) -> None:
                 f"the direction {direction.spec} has shape {tuple(tensor.shape)} for {name}, "
                 f"the model {tuple(entries[name].parameter.shape)}: it belongs to another model"
             )
-
-
-def _gram(directions: Sequence[Direction], entries: Mapping[str, Entry]) -> list[list[float]]:
-    """Inner products of the directions, in float64."""
-    return [
-        [
-            sum(inner_product(entries[n].filters, a.tensors[n], b.tensors[n]) for n in a.tensors if n in b.tensors)
-            for b in directions
-        ]
-        for a in directions
-    ]
 
 
 @contextmanager
