@@ -37,6 +37,7 @@ from landscape.rendering.scene import (
     Points,
     RowLabel,
     Scene,
+    Sites,
     cell_edges,
 )
 
@@ -64,6 +65,7 @@ MARKS = [
     ("2d", Heat(X, Y, VALUES - 2, SIGNED)),
     ("2d", Contour(X, Y, VALUES - 2, SIGNED)),
     ("2d", Points(np.zeros(1), np.zeros(1))),
+    ("2d", Sites(X[:5], Y)),
     ("2d", Hatch(X, Y, MASK)),
     ("2d", Note("a note")),
     ("3d", Contour(X, Y, VALUES, SCALE)),

@@ -2,7 +2,8 @@
 
 Every number is a function of the losses over the grid and of L0, the loss of the trained weights. Coordinates are
 multiples of the directions: with filter-normalised ones a distance of 1 is a change as large as the filters.
-No number is ever taken from values that were not measured; where one does not exist it is NaN.
+No number is ever taken from values that were not measured (or, at points that an adaptive run left out, interpolated
+with an error that was estimated); where one does not exist it is NaN.
 """
 
 from __future__ import annotations
@@ -134,8 +135,8 @@ def _measured(axes: int) -> Measure:
         "measured_share",
         "share measured",
         "",
-        f"Share of the {_size(axes)} of the range in cells of which every corner was measured (inf is a measurement, "
-        "NaN is none).",
+        f"Share of the {_size(axes)} of the range in cells of which every corner was measured, or interpolated in an "
+        "adaptive run (inf is a measurement, NaN is none).",
         measured_share,
     )
 

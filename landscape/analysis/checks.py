@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 
+from landscape.analysis.filling import filled
 from landscape.analysis.scales import choose_scale
 from landscape.types import Finding, FloatArray, Surface
 
@@ -28,6 +30,7 @@ def check(surface: Surface) -> list[Finding]:
     Returns:
         The findings, at least one; `ALL-WELL` where nothing is wrong.
     """
+    surface = filled(surface)
     per_policy = {policy: _over_repeats(surface.sel(bn=policy)) for policy in surface.policies}
     found: dict[tuple[str, str], Finding] = {}
     for policy, findings in per_policy.items():
@@ -63,8 +66,16 @@ def _of_draws(group: Mapping[int, Finding], repeats: int) -> Finding:
 
 
 def _complete(surface: Surface, split: str) -> Iterator[Finding]:
-    missing = int((~surface.done(split)).sum())
-    if missing:
+    missing = int((surface[f"{split}/count"] == 0).sum())
+    if surface.job.adaptive and not surface.complete and split == surface.splits[0]:
+        yield Finding(
+            "INCOMPLETE",
+            "note",
+            f"this adaptive run has not ended ({surface.grid.size - missing:,} of at most {surface.grid.size:,} points "
+            "are computed): the same compute command goes on with it",
+            {"missing": missing},
+        )
+    elif missing and not surface.job.adaptive:
         yield Finding(
             "INCOMPLETE",
             "note",
@@ -90,7 +101,8 @@ def _finite(surface: Surface, split: str) -> Iterator[Finding]:
 
 def _minimum(surface: Surface, split: str) -> Iterator[Finding]:
     """The centre is not the minimum: a lower point, by more than two standard errors of the difference."""
-    loss, centre = _finite_loss(surface, split), _centre(surface, split, "loss")
+    measured = surface[f"{split}/count"] > 0
+    loss, centre = np.where(measured, _finite_loss(surface, split), np.nan), _centre(surface, split, "loss")
     if np.isnan(loss).all() or not np.isfinite(centre):
         return
     lowest = int(np.nanargmin(loss))
@@ -178,6 +190,15 @@ def _sampling(surface: Surface, split: str) -> Iterator[Finding]:
         )
 
 
+def _interpolated(surface: Surface, split: str) -> Iterator[Finding]:
+    """How good the picture of an adaptive run is, by its own estimate."""
+    for told in surface.provenance.get("adaptive", ()):
+        if split == surface.splits[0] and told["finished"]:
+            values = {name: float(told[name]) for name in ("measured", "points", "rms", "largest")}
+            level: Literal["ok", "warning"] = "warning" if told["rms"] > surface.job.adaptive else "ok"
+            yield Finding("INTERPOLATED", level, told["said"], values)
+
+
 def _centred(surface: Surface, split: str) -> Iterator[Finding]:
     if split == surface.splits[0] and surface.grid.centre() is None:
         yield Finding(
@@ -234,6 +255,7 @@ def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
     _complete,
+    _interpolated,
     _finite,
     _centred,
     _stated,

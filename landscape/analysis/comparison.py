@@ -22,6 +22,7 @@ from landscape.analysis.compatibility import (
 )
 from landscape.analysis.effects import Contender, Effect, effect_of, is_lower_bound
 from landscape.analysis.field import field_of
+from landscape.analysis.filling import filled
 from landscape.analysis.geometry import measured_part
 from landscape.analysis.measures import measures
 from landscape.analysis.roughness import persistence_threshold, unavailable
@@ -236,7 +237,7 @@ def _cut(
     plain, files = [], []
     for group, policies, names in zip(groups, kept, called, strict=True):
         for policy, (surface, name), draw in itertools.product(policies, zip(group, names, strict=True), draws):
-            plain.append(measured_part(_under(surface.sel(repeat=draw), policy)))
+            plain.append(measured_part(filled(_under(surface.sel(repeat=draw), policy))))
             files.append(name)
     cut, notes = to_common_range(plain)
     rest = iter(cut)

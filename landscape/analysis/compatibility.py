@@ -25,6 +25,7 @@ SEEN_DIFFERENTLY = (
     ("COMPARE-CALIBRATION", "bn_preprocessing", "how calibration images are prepared", "so do the statistics"),
     ("COMPARE-FOLDED", "fold_bn", "whether BatchNorm is folded into the weights", "other weights are perturbed"),
     ("COMPARE-PRECISION", "precision", "the arithmetic", "small differences may be rounding"),
+    ("COMPARE-ADAPTIVE", "adaptive", "where refining stopped", "small differences may be the interpolation's"),
 )
 ESTIMATED = ("batch", "recalibrate")
 SAME = 1e-9  # of the range: coordinates that differ by less are one

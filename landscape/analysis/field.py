@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.analysis.filling import filled
 from landscape.errors import LandscapeError, nearest
 from landscape.types import FloatArray, Surface
 
@@ -59,7 +60,7 @@ def field_of(surface: Surface, split: str | None = None) -> Field:
     """Take what is to be measured out of a surface.
 
     L0 is the stored loss of the trained weights; where a file has none, that of the grid's centre. Points that are
-    not done, and losses of NaN or -inf, count as not measured.
+    not done, and losses of NaN or -inf, count as not measured; what an adaptive run left out is interpolated.
 
     Args:
         surface: A plain surface: one repeat, one policy.
@@ -82,6 +83,7 @@ def field_of(surface: Surface, split: str | None = None) -> Field:
         raise LandscapeError(
             f"{surface.path or 'this surface'} has no split {split!r}; {nearest(split, surface.splits)}"
         )
+    surface = filled(surface)
     stored = np.asarray(surface[f"{split}/loss"], dtype=np.float64)
     loss = np.where(surface.done(split) & (stored > -np.inf), stored, np.nan)
     error = f"{split}/loss_rise_stderr"

@@ -31,6 +31,7 @@ def plot(
     levels: int | Sequence[float] | None = None,
     bn: str | Sequence[str] | None = None,
     repeat: int | None = None,
+    points: bool = False,
 ) -> Any:
     """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
 
@@ -46,12 +47,15 @@ def plot(
         levels: How many contour levels, or which.
         bn: Policy for BatchNorm's statistics, or several, of those that are there; None for all.
         repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
+        points: Whether to mark the points that were measured, in a picture from above (`"2d"`): those of an adaptive
+            run are not all that are drawn.
 
     Returns:
         The path where `out` is given, else a matplotlib figure.
 
     Raises:
-        LandscapeError: If the kind, quantity or file type is unknown, or there is no such policy or repeat.
+        LandscapeError: If the kind, quantity or file type is unknown, there is no such policy or repeat, or points are
+            to be marked in another kind of picture.
     """
     from landscape.analysis.geometry import measured_part
     from landscape.rendering import FIGURES, check_path, save
@@ -66,6 +70,10 @@ def plot(
     known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
     if kind not in known:
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
+    if points and kind != "2d":
+        raise LandscapeError(
+            f"--points marks the measured points in a picture from above, --2d, not in a {kind} figure"
+        )
     lines = "1d" in {kind, natural_kind(*loaded)}
     shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
     if kind == "difference" and len(shown) != 2:
@@ -73,7 +81,8 @@ def plot(
     if kind == "difference":
         scene = FIGURES.get(kind)(*shown, quantity=quantity, clip=clip, levels=levels)
     else:
-        scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels)
+        marked = {"points": True} if points else {}
+        scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels, **marked)
     if out is None:
         return render(scene)
     save(scene, out)

@@ -40,6 +40,9 @@ import click
     type=click.IntRange(min=0),
     help="Which draw of the directions; default: all together in profiles, else the first (0).",
 )
+@click.option(
+    "--points", is_flag=True, help="Mark the points that were measured (--2d): an adaptive run leaves out some."
+)
 def plot(
     file: str | None,
     kind: str | None,
@@ -50,6 +53,7 @@ def plot(
     levels: str | None,
     bn: tuple[str, ...],
     repeat: int | None,
+    points: bool,
 ) -> None:
     """Draw a surface; without FILE, the newest run in this folder.
 
@@ -72,7 +76,16 @@ def plot(
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
     chosen = chosen_levels(levels)
     picture = draw(
-        surface, kind, out=target, quantity=quantity, log=log, clip=clip, levels=chosen, bn=bn, repeat=repeat
+        surface,
+        kind,
+        out=target,
+        quantity=quantity,
+        log=log,
+        clip=clip,
+        levels=chosen,
+        bn=bn,
+        repeat=repeat,
+        points=points,
     )
     click.echo(picture)
 

@@ -14,6 +14,7 @@ from landscape.analysis.scales import Scale
 from landscape.rendering.names import Called, called, plain, policy_words
 from landscape.rendering.quantities import DRIFT, FLOOR, measured, split_of
 from landscape.types import Surface
+from landscape.types.surface import INTERPOLATED
 
 
 def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
         normalised = "unnormalised" if job.normalize == "none" else f"{job.normalize}-normalised"
         said.append(f"{normalised} random directions, seed {job.seed}")
     said += _repeats(surface)
+    said += _interpolation(surface, quantities[0])
     if whole := surface.provenance.get("part_of"):
         said.append(f"unfinished run: the {surface.grid.size:,} points of a coarser grid out of {math.prod(whole):,}")
     said += [f"perturbed: {job.perturb}"] if job.perturb not in ("weights", "imported") else []
@@ -46,6 +48,18 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
     said += [f"precision {job.precision}"] if job.precision != "fp32" else []
     return tuple(plain(phrase) for phrase in said)
+
+
+def _interpolation(surface: Surface, quantity: str) -> list[str]:
+    """How much of an adaptive run was measured, and how good the rest is."""
+    split = split_of(measured(surface, quantity).name) or surface.splits[0]
+    if split + INTERPOLATED not in surface:
+        return []
+    counts = surface[f"{split}/count"]
+    told = [one["rms"] for one in surface.provenance.get("adaptive", ()) if one["finished"]]
+    error = f" (RMS error about {max(told):.1%} of the range)" if surface.complete and told else ""
+    unfinished = "" if surface.complete else "unfinished run: "
+    return [f"{unfinished}{(counts > 0).sum():,} of {counts.size:,} points measured, the rest interpolated{error}"]
 
 
 def statistics_phrase(surface: Surface) -> str:

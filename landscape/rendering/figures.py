@@ -16,6 +16,7 @@ from landscape.rendering.planes import (
     planes,
     proportion,
     shared_scale,
+    sites,
     words_under,
 )
 from landscape.rendering.quantities import measured
@@ -32,6 +33,7 @@ def contour(
     log: bool | None = None,
     clip: float | None = None,
     levels: Levels = None,
+    points: bool = False,
 ) -> Scene:
     """Draw surfaces from above: labelled contour lines over filled levels, side by side.
 
@@ -42,6 +44,7 @@ def contour(
         log: Whether the scale is logarithmic; None decides by the values.
         clip: The largest value shown; None decides by the values.
         levels: About how many levels, or the levels themselves.
+        points: Whether to mark the points that were measured.
 
     Returns:
         The figure.
@@ -54,7 +57,8 @@ def contour(
     scale = shared_scale(data, log, clip, levels)
     panels = []
     for index, (surface, each) in enumerate(zip(surfaces, data, strict=True)):
-        marks = [*from_above(surface, each, scale), *centre_note(surface, each.name)]
+        dots = sites(surface, each) if points else []
+        marks = [*from_above(surface, each, scale), *dots, *centre_note(surface, each.name)]
         inner = dataclasses.replace(panel("2d", surfaces, index, marks, scale), inner_y=index % MOST_COLUMNS > 0)
         panels.append(inner)
     names = called(surfaces)

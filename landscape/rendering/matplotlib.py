@@ -39,6 +39,7 @@ from landscape.rendering.scene import (
     Panel,
     Points,
     Scene,
+    Sites,
     cell_edges,
 )
 
@@ -157,6 +158,9 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
             _contour(axes, mark, panel, box)
         case Points():
             axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
+        case Sites():
+            look: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4}
+            axes.scatter(mark.x, mark.y, s=style.SITE**2, c=style.INK, rasterized=True, **look)
         case Hatch():
             _hatch(axes, mark, panel)
         case Dots():

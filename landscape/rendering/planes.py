@@ -11,7 +11,7 @@ from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
 from landscape.rendering.names import Called, axis_label, plain, quantity_label, quantity_words, titles
 from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, split_of
-from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Kind, Mark, Mesh, Note, Panel, Points
+from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Kind, Mark, Mesh, Note, Panel, Points, Sites
 from landscape.rendering.selection import selected
 from landscape.types import Surface
 
@@ -98,6 +98,22 @@ def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]
         Mesh(x, y, data.finite, scale, quantity_label(data.name)),
         *_standing(surface, data, scale),
     )
+
+
+def sites(surface: Surface, data: Measured) -> list[Mark]:
+    """A dot at every point that was measured, and at none that was interpolated.
+
+    Args:
+        surface: A surface over two directions.
+        data: What is drawn of it.
+
+    Returns:
+        One mark.
+    """
+    split = split_of(data.name) or surface.splits[0]
+    x, y = (axis.array() for axis in surface.grid.axes)
+    i, j = np.nonzero(surface[f"{split}/count"] > 0)
+    return [Sites(x[i], y[j])]
 
 
 def trained(surface: Surface) -> list[Mark]:
@@ -206,8 +222,10 @@ def colour_bar(data: Sequence[Measured], scale: Scale, banded: bool) -> ColourBa
 
 def legend_of(panels: Sequence[Panel]) -> str:
     """What the marks mean that need a word."""
-    marked = any(isinstance(mark, Points) for panel in panels for mark in panel.marks)
-    return "star: trained weights" if marked else ""
+    marks = [mark for panel in panels for mark in panel.marks]
+    said = ["star: trained weights"] if any(isinstance(mark, Points) for mark in marks) else []
+    said += ["dots: measured points"] if any(isinstance(mark, Sites) for mark in marks) else []
+    return "; ".join(said)
 
 
 def words_under(

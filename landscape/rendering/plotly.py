@@ -37,6 +37,7 @@ from landscape.rendering.scene import (
     Panel,
     Points,
     Scene,
+    Sites,
     cell_edges,
 )
 from landscape.types import FloatArray
@@ -113,6 +114,9 @@ def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
         case Points():
             star = {"symbol": "star", "size": 14, "color": style.MARK, "line": {"width": 1, "color": "white"}}
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
+        case Sites():
+            dot = {"size": 1.5 * style.SITE, "color": style.INK, "line": {"width": 0.5, "color": "white"}}
+            return [_quiet(mark.x, mark.y, place, mode="markers", marker=dot)]
         case Hatch():
             return [_hatch(mark, panel, place)]
         case Dots():

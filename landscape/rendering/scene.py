@@ -111,6 +111,19 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
+class Sites:
+    """Where a surface was measured, as small dots in a panel seen from above.
+
+    Attributes:
+        x: Coordinates along the first axis, shape (n,).
+        y: Coordinates along the second axis, shape (n,).
+    """
+
+    x: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Hatch:
     """Cells of the grid where the measured value is not finite.
 
@@ -166,7 +179,7 @@ class Interval:
     reach: float = 0.08
 
 
-Mark = Line | Band | Heat | Contour | Mesh | Points | Hatch | Note | Dots | Interval
+Mark = Line | Band | Heat | Contour | Mesh | Points | Sites | Hatch | Note | Dots | Interval
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from landscape.analysis.filling import filled
 from landscape.errors import LandscapeError
 from landscape.types import Surface
 from landscape.types.surface import STATISTICS
@@ -38,7 +39,8 @@ def selected(
 ) -> list[Surface]:
     """Take from each surface what is drawn of it.
 
-    What has neither several policies nor several repeats is left as it is. The drift of the statistics is drawn once,
+    What has neither several policies nor several repeats is left as it is. What an adaptive run left out is
+    interpolated here, before anything is cut out. The drift of the statistics is drawn once,
     not for every policy: it compares two of them.
 
     Args:
@@ -56,7 +58,7 @@ def selected(
     """
     asked = (bn,) if isinstance(bn, str) else tuple(bn or ())
     return [
-        _of_repeats(surface.sel(bn=policy), repeats, repeat)
+        filled(_of_repeats(surface.sel(bn=policy), repeats, repeat))
         for surface in listed(surfaces)
         for policy in _policies(surface, quantity, asked)
     ]

@@ -66,6 +66,7 @@ TICK = 8.0
 SMALL = 7.5
 TINY = 6.8
 RASTER_DPI = 200
+SITE = 2.0  # points across a dot at a measured point
 
 MATPLOTLIB: dict[str, Any] = {
     "axes.axisbelow": True,

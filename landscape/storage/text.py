@@ -40,7 +40,7 @@ def described(surface: Surface) -> str:
         Lines of text.
     """
     job, provenance = surface.job, surface.provenance
-    done = int(surface.done().sum())
+    done = int((surface[f"{surface.splits[0]}/count"] > 0).sum())
     lines = [
         f"file          {surface.path}  (fingerprint {job.fingerprint()})",
         f"checkpoint    {job.checkpoint}  sha256 {job.checkpoint_sha256[:16]}",
@@ -48,6 +48,7 @@ def described(surface: Surface) -> str:
         f"data          {job.data}, samples {job.samples}; {'; '.join(sorted(set(job.preprocessing.values())))}",
         f"grid          x {job.x}, y {job.y}{_leading(surface)}: {done:,} of {surface.done().size:,} points done",
         f"statistics    {_statistics(surface)}",
+        *_adaptive(surface),
         f"loss          {job.loss}; precision {job.precision}",
     ]
     lines += [f"centre        {line}" for line in centres(surface)]
@@ -66,6 +67,15 @@ def described(surface: Surface) -> str:
         lines.append(f"command       {provenance['command']}")
     lines += [f"note          {note}" for note in provenance.get("notes", [])]
     return "\n".join(lines)
+
+
+def _adaptive(surface: Surface) -> list[str]:
+    """Where an adaptive run stopped refining, and what it left out."""
+    if not surface.job.adaptive:
+        return []
+    told = [one["said"] for one in surface.provenance.get("adaptive", ()) if one["finished"]]
+    rest = [] if surface.complete else ["not finished: the same compute command goes on"]
+    return [f"adaptive      tolerance {surface.job.adaptive:g}: {line}" for line in (*told, *rest)]
 
 
 def _leading(surface: Surface) -> str:
@@ -141,7 +151,7 @@ def described_json(surface: Surface) -> dict[str, Any]:
         "fingerprint": surface.job.fingerprint(),
         "job": json.loads(surface.job.to_json()),
         "dimensions": dict(zip(surface.dimensions, surface.done().shape, strict=True)),
-        "done": int(surface.done().sum()),
+        "done": int((surface[f"{surface.splits[0]}/count"] > 0).sum()),
         "complete": surface.complete,
         "quantities": list(surface),
         "centre": {split: dict(values) for split, values in surface.centre.items()},
