@@ -72,7 +72,7 @@ def settled(settings: Settings) -> Settings:
     except LandscapeError:  # said when the run is about to go on
         return settings
     then, job = surface.provenance.get("asked", {}), surface.job
-    values = {
+    values: dict[str, dict[str, Any]] = {
         "precision": {"precision": job.precision, "correct": job.correction > 0},
         "samples": {"samples": job.samples},
     }
