@@ -36,9 +36,12 @@ def kept_ready(floats: int) -> bool:
     return floats <= ROOMY and fits(floats)
 
 
-def gigabytes(size: float) -> str:
-    """A number of bytes in words."""
-    return f"{size / 1e9:.3g} GB"
+def in_words(size: float) -> str:
+    """A number of bytes with its unit: `61.4 GB`, `3.2 MB`."""
+    value, unit = next(
+        (size / scale, unit) for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1.0, "bytes")) if size >= scale
+    )
+    return f"{value:,.0f} {unit}" if value >= 99.95 else f"{value:.3g} {unit}"
 
 
 def _of_the_system() -> int:

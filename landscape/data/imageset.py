@@ -13,7 +13,7 @@ from torch import Tensor
 
 from landscape.data.augment import AUGMENTATIONS, augmented
 from landscape.data.batches import Batches
-from landscape.data.capacity import fits, gigabytes, kept_ready
+from landscape.data.capacity import fits, in_words, kept_ready
 from landscape.data.deferred import Deferred, Preparation, RawImages, Resident
 from landscape.data.rows import Rows, chunks
 from landscape.data.samples import chosen, digest_of
@@ -140,7 +140,7 @@ class ImageSet:
             return self
         if not low_memory and fits(self.images.nbytes):
             return self.resident()
-        why = "--low-memory" if low_memory else f"{gigabytes(self.images.nbytes)} are too much for the free memory"
+        why = "--low-memory" if low_memory else f"{in_words(self.images.nbytes)} are too much for the free memory"
         note = f"the {self.split} images are read anew at every point ({why})"
         return dataclasses.replace(self, notes=(*self.notes, note))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 
 from landscape.data.batches import Batches, digest_of_tensors
-from landscape.data.capacity import SHARE, fits, free_memory, gigabytes
+from landscape.data.capacity import SHARE, fits, free_memory, in_words
 from landscape.data.deferred import Bounds
 from landscape.data.pairs import Pair, check_alike, pair_of, plain, prepared_in_words
 from landscape.data.rewalking import in_chunks, recut, streamed
@@ -172,7 +172,7 @@ class Indexed:
             found = _joined(list(self._raw(in_chunks(len(self)))), self.split, self.notes)
         else:
             preprocessing, notes = prepared_in_words(inputs)
-            why = "--low-memory" if low_memory else f"{gigabytes(size)} are too much for the free memory"
+            why = "--low-memory" if low_memory else f"{in_words(size)} are too much for the free memory"
             found = streamed(self, len(self), preprocessing, (*self.notes, *notes), why)
         return dataclasses.replace(found, name=self.name or self.split)
 
@@ -214,13 +214,15 @@ class _Walked:
 
     again: Callable[[], Any]
     split: str
+    number: int
     index: NDArray[np.int64] | None = None
 
     def read(self, bounds: Bounds) -> Iterator[Pair]:
         """Give the plain pairs from each `start` to its `stop`."""
         items = (pair_of(item, self.split) for item in _walk(self.again(), self.split))
         picked = items if self.index is None else _picked(items, self.index)
-        return (plain(pair, self.split) for pair in recut(picked, bounds, self.split))
+        number = self.number if self.index is None else -1
+        return (plain(pair, self.split) for pair in recut(picked, bounds, self.split, number))
 
     def taken(self, index: NDArray[np.int64]) -> _Walked | None:
         """Some of the examples; None unless they are in their own order."""
@@ -259,10 +261,10 @@ def _walked(source: Any, split: str, low_memory: bool, again: Callable[[], Any] 
         targets.append(pair[1])
     if size <= limit or again is None:
         return _joined(list(zip(inputs, targets, strict=True)), split, _notes(source))
-    why = "--low-memory" if low_memory else f"{gigabytes(size)} are too much for the free memory"
+    why = "--low-memory" if low_memory else f"{in_words(size)} are too much for the free memory"
     preprocessing, notes = prepared_in_words(inputs[0])
     seen = plain((inputs[0], torch.cat(targets)), split)[1]
-    return streamed(_Walked(again, split), len(seen), preprocessing, (*_notes(source), *notes), why, seen)
+    return streamed(_Walked(again, split, len(seen)), len(seen), preprocessing, (*_notes(source), *notes), why, seen)
 
 
 def _joined(pairs: Sequence[Pair], split: str, notes: Sequence[str]) -> Batches:

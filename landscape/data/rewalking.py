@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.data.batches import Batches, as_array
-from landscape.data.capacity import fits, gigabytes
+from landscape.data.capacity import fits, in_words
 from landscape.data.deferred import Bounds, Deferred, Resident
 from landscape.data.pairs import Pair
 from landscape.data.samples import CHUNK, Digest
@@ -83,7 +83,7 @@ class Again:
         if not fits(size):
             raise LandscapeError(
                 f"the data for {self._reader.split!r} can be read in their own order alone, and {len(index):,} chosen "
-                f"examples ({gigabytes(size)}) are too much for the free memory: give a Dataset, whose examples can be "
+                f"examples ({in_words(size)}) are too much for the free memory: give a Dataset, whose examples can be "
                 "read by their index, or take fewer with --samples"
             )
         return Resident(self._gathered(index, shape))
@@ -160,19 +160,20 @@ def in_chunks(number: int) -> list[tuple[int, int]]:
     return [(start, min(start + CHUNK, number)) for start in range(0, number, CHUNK)]
 
 
-def recut(items: Iterator[Pair], bounds: Bounds, split: str) -> Iterator[Pair]:
+def recut(items: Iterator[Pair], bounds: Bounds, split: str, number: int = -1) -> Iterator[Pair]:
     """Cut batches of any sizes anew.
 
     Args:
         items: Pairs, whose rows count from 0.
         bounds: The rows of each part; they increase.
         split: Name of the split, for messages.
+        number: How many rows there should be, where that matters.
 
     Yields:
         The pairs of each part.
 
     Raises:
-        LandscapeError: If there are too few rows.
+        LandscapeError: If there are too few rows, or more than there should be.
     """
     held: Pair | None = None
     first = 0
@@ -187,6 +188,8 @@ def recut(items: Iterator[Pair], bounds: Bounds, split: str) -> Iterator[Pair]:
         drop = max(start - first, 0)
         yield held[0][drop : stop - first], held[1][drop : stop - first]
         held, first = (held[0][stop - first :], held[1][stop - first :]), stop
+    if first == number and held is not None and (len(held[0]) or any(len(inputs) for inputs, _ in items)):
+        raise LandscapeError(another(split, "targets"))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
