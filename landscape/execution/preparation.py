@@ -95,8 +95,7 @@ def directions_of(
     """
     number = len(grid.axes)
     if settings.directions == "random":
-        draws = (Gaussian(settings.seed, axis, repeat, settings.normalize) for axis in range(number))
-        return tuple(draw(space) for draw in draws), []
+        return tuple(recipe(space) for recipe in recipes_of(grid, settings, repeat)), []
     interpolation = Interpolation.parse(settings.directions)
     _refuse_ignored(settings, "of a file" if interpolation is None else "to other checkpoints")
     if interpolation is not None:
@@ -105,6 +104,11 @@ def directions_of(
     if len(found) < number:
         raise LandscapeError(f"{settings.directions} holds {len(found)} direction: draw a line with --y none")
     return found[:number], []
+
+
+def recipes_of(grid: Grid, settings: Settings, repeat: int) -> list[Gaussian]:
+    """The recipes of the random directions of a repeat, one per axis."""
+    return [Gaussian(settings.seed, axis, repeat, settings.normalize) for axis in range(len(grid.axes))]
 
 
 def _refuse_ignored(settings: Settings, which: str) -> None:

@@ -27,7 +27,7 @@ from landscape.evaluation import (
 from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import cost_of, half_differences
 from landscape.execution.device import device_for, failures_of_the_device
-from landscape.execution.draws import Draws
+from landscape.execution.draws import Draws, draws_of
 from landscape.execution.evaluators import Chosen, evaluator_for
 from landscape.execution.placement import dtype_of, placed
 from landscape.execution.plan import Plan
@@ -83,7 +83,7 @@ def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress
     with failures_of_the_device(device):
         model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)
-    draws = Draws(inputs, space, model, grid, settings)
+    draws = draws_of(inputs, space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
     previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
