@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
@@ -11,7 +12,8 @@ from landscape.errors import LandscapeError
 from landscape.execution.preparation import Settings, directions_of, recipes_of
 from landscape.inputs import Inputs
 from landscape.parameters import Base, Direction, ParameterSpace, RegeneratedSubspace, Subspace
-from landscape.types import DirectionRecord, Grid
+from landscape.storage import direction_names, write_named_directions
+from landscape.types import DirectionRecord, Grid, Job
 
 
 class Draws:
@@ -108,6 +110,35 @@ class Redraws(Draws):
 def draws_of(inputs: Inputs, space: ParameterSpace, model: nn.Module, grid: Grid, settings: Settings) -> Draws:
     """The directions of every repeat, held or, with little memory, drawn anew at every point."""
     return (Redraws if settings.low_memory else Draws)(inputs, space, model, grid, settings)
+
+
+def directions_path(out: Path) -> Path:
+    """Where the tensors of a run's directions lie, if they are kept: `<out>.directions.h5`."""
+    return out.with_name(out.stem + ".directions.h5")
+
+
+def keep_tensors(draws: Draws, job: Job, settings: Settings, *, begun: bool) -> None:
+    """Write down directions that no recipe rebuilds, or that are to be kept, in a file of their own, once.
+
+    Args:
+        draws: The directions.
+        job: How many there are.
+        settings: Where they come from, and where the surface goes.
+        begun: Whether an earlier run has begun the surface's file.
+    """
+    out = settings.out
+    if out is None or (settings.directions == "random" and not settings.save_directions):
+        return
+    path, file = directions_path(out), settings.direction_file
+    given = file is not None and file.resolve() == path.resolve()
+    if not given and not (begun and path.exists()):
+        directions = [one for repeat in range(job.repeats) for one in draws.directions(repeat)]
+        names = direction_names(len(job.grid.axes), job.repeats)
+        tensors = {
+            name: {key: tensor.float().numpy() for key, tensor in one.tensors.items()}
+            for name, one in zip(names, directions, strict=True)
+        }
+        write_named_directions(path, tensors)
 
 
 def _refuse_held(settings: Settings) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Fused, Network, Plain, Statistics, Task, cannot_fuse, moved
 from landscape.execution.device import batch_size_for
-from landscape.execution.draws import Draws
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
-from landscape.execution.preparation import Settings
-from landscape.inputs import Inputs
-from landscape.parameters import ParameterSpace
-from landscape.types import Grid, Job
+from landscape.execution.setup import Setup
+from landscape.types import Grid
 
 # Beyond it the fused network is not taken to compute what the plain one does: rounding is a thousand times smaller.
 FUSED_ERROR = 1e-3
@@ -43,31 +39,11 @@ class Chosen:
     difference: float = 0.0
 
 
-def evaluator_for(
-    inputs: Inputs,
-    model: nn.Module,
-    space: ParameterSpace,
-    draws: Draws,
-    task: Task,
-    grid: Grid,
-    job: Job,
-    settings: Settings,
-    device: torch.device,
-    before: Mapping[str, Any],
-) -> Chosen:
-    """Put model and data on the device, try them on two examples, and choose how to evaluate.
+def evaluator_for(setup: Setup) -> Chosen:
+    """Put the data on the device, try the network on two examples, and choose how to evaluate.
 
     Args:
-        inputs: Model and data as they were given.
-        model: The network as it is evaluated, on the device.
-        space: Its parameters.
-        draws: The directions.
-        task: What is measured.
-        grid: The points.
-        job: The job.
-        settings: Everything else.
-        device: Where.
-        before: What the file says of an earlier run; empty for a new one.
+        setup: The parts of the run.
 
     Returns:
         The choice; a run that goes on keeps its evaluator and its batch size.
@@ -75,9 +51,10 @@ def evaluator_for(
     Raises:
         LandscapeError: If model and data do not fit together.
     """
+    inputs, model, settings, device, job = setup.inputs, setup.model, setup.settings, setup.device, setup.job
     dtype = dtype_of(model)
     refuse_loose_batches(model, job.policies)
-    task = task.to(device, dtype)
+    task = setup.task.to(device, dtype)
     if inputs.name != "object":
         lay_out(model, task, device)
     with torch.inference_mode():
@@ -86,39 +63,35 @@ def evaluator_for(
             refuse_another_function(inputs.model, model, task)
     there = None if inputs.calibration is None else moved(inputs.calibration, device, dtype)
     statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
-    reason = _nothing_quicker(model, statistics, settings, device, before)
-    network: Network = Plain(model, draws.subspace(0))
+    reason = _nothing_quicker(setup, statistics)
+    network: Network = Plain(model, setup.draws.subspace(0))
     difference = 0.0
     if not reason:
-        network, difference, reason = _fused_or_plain(network, model, space, draws, task, grid)
-    size = settings.batch_size or before.get("batch_size") or batch_size_for(device, network.name, job.precision)
+        network, difference, reason = _fused_or_plain(network, setup, task)
+    size = settings.batch_size or setup.before.get("batch_size") or batch_size_for(device, network.name, job.precision)
     return Chosen(Evaluator(network, task, size, statistics, settings.bn_layers), task, reason, difference)
 
 
-def _nothing_quicker(
-    model: nn.Module, statistics: Statistics, settings: Settings, device: torch.device, before: Mapping[str, Any]
-) -> str:
-    if before.get("evaluator", Fused.name) != Fused.name:
-        return str(before.get("evaluator_reason") or "the file was begun so")
-    if settings.low_memory:
+def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
+    if setup.before.get("evaluator", Fused.name) != Fused.name:
+        return str(setup.before.get("evaluator_reason") or "the file was begun so")
+    if setup.settings.low_memory:
         return "--low-memory keeps no second copy of the network"
     if statistics.matter and statistics.policies != ("frozen",):
         return "BatchNorm takes other statistics than the checkpoint's own"
-    return cannot_fuse(model, device)
+    return cannot_fuse(setup.model, setup.device)
 
 
-def _fused_or_plain(
-    plain: Network, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task, grid: Grid
-) -> tuple[Network, float, str]:
+def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
     first = next(iter(task.batches.values())).inputs[:2]
     try:
-        network = Fused(model, space, draws.subspace(0), first)
+        network = Fused(setup.model, setup.space, setup.draws.subspace(0), first)
         with torch.inference_mode():
             difference = max(
                 _apart(plain, network, batches, point)
                 for batches in task.batches.values()
-                for point in _two_points(grid)
+                for point in _two_points(setup.grid)
             )
     except LandscapeError as error:
         return plain, 0.0, str(error)

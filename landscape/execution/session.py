@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from landscape.errors import Interrupted, LandscapeError
 from landscape.evaluation import (
@@ -19,35 +16,33 @@ from landscape.evaluation import (
     Task,
     check_determinism,
     layers_of_each_batch,
-    make_task,
-    refuse_precision,
     statistics_layers,
     strict_arithmetic,
 )
 from landscape.execution.adaptive import plan_of
-from landscape.execution.calibration import cost_of, half_differences
-from landscape.execution.device import device_for, failures_of_the_device
-from landscape.execution.draws import Draws, draws_of
+from landscape.execution.calibration import half_differences
+from landscape.execution.device import failures_of_the_device
+from landscape.execution.draws import keep_tensors
 from landscape.execution.evaluators import Chosen, evaluator_for
-from landscape.execution.placement import dtype_of, placed
 from landscape.execution.plan import Plan
-from landscape.execution.precision import refuse_own_precision, settle
-from landscape.execution.preparation import Settings, job_of
+from landscape.execution.precision import settle
+from landscape.execution.preparation import Settings
 from landscape.execution.progress import Progress
 from landscape.execution.provenance import chance_accuracy, json_ready, machine, versions
 from landscape.execution.results import Results
 from landscape.execution.resume import (
     changed_since,
-    earlier_run,
     refuse_another_centre,
     refuse_other_quantities,
     settled,
 )
 from landscape.execution.run import Evaluate, run
+from landscape.execution.setup import Setup, set_up
+from landscape.execution.telling import announcement, described
 from landscape.inputs import Inputs
-from landscape.parameters import ParameterSpace, parametrized, preserved
-from landscape.storage import check_writable, direction_names, save, sole_writer, write_named_directions
-from landscape.types import Grid, Job, Surface
+from landscape.parameters import parametrized, preserved
+from landscape.storage import check_writable, save, sole_writer
+from landscape.types import Grid, Surface
 
 
 def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
@@ -76,65 +71,43 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
 
 
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
-    asked, settings = settings.asked, settled(settings)
-    device = device_for(settings.device, inputs.model)
-    refuse_precision(settings.precision, device)
-    refuse_own_precision(dtype_of(inputs.model), settings.precision)
-    with failures_of_the_device(device):
-        model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
-    space = ParameterSpace(model, settings.perturb, settings.roles)
-    draws = draws_of(inputs, space, model, grid, settings)
-    task = make_task(inputs.batches, settings.loss, settings.metrics)
-    job = job_of(inputs, model, task, grid, settings)
-    previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
-    inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes, *draws.notes))
-    session = _Session(inputs, grid, settings, progress, job, previous, device, asked)
-    with failures_of_the_device(device), strict_arithmetic(session.threads), preserved(model):
-        return session.run(model, space, draws, task)
+    asked = settings.asked
+    setup = set_up(inputs, grid, settled(settings))
+    threads = setup.before.get("threads")
+    with failures_of_the_device(setup.device), strict_arithmetic(threads), preserved(setup.model):
+        return _Session(setup, asked, progress).run()
 
 
 class _Session:
     """One call of `compute_surface`: what its steps share."""
 
-    def __init__(
-        self,
-        inputs: Inputs,
-        grid: Grid,
-        settings: Settings,
-        progress: Progress,
-        job: Job,
-        previous: Surface | None,
-        device: torch.device,
-        asked: Mapping[str, str],
-    ) -> None:
-        self._inputs, self._grid, self._settings, self._progress = inputs, grid, settings, progress
-        self._job, self._previous, self._device = job, previous, device
-        self._before: Mapping[str, Any] = previous.provenance if previous else {}
-        self.threads: int | None = self._before.get("threads")
+    def __init__(self, setup: Setup, asked: Mapping[str, str], progress: Progress) -> None:
+        self._setup, self._asked, self._progress = setup, asked, progress
+        self._grid, self._settings, self._job = setup.grid, setup.settings, setup.job
+        self._previous, self._before = setup.previous, setup.before
         self._created = self._before.get("created", _now())
-        self._notes = list(inputs.notes)
-        self._asked = asked
+        self._notes = list(setup.inputs.notes)
         self._repeat = 0
 
-    def run(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Surface:
+    def run(self) -> Surface:
         """Evaluate the centre, then all that is not done."""
-        for note in self._notes:
-            self._progress.say(note)
-        self._announce()
+        for text in (*self._notes, *announcement(self._job, self._settings, self._setup.inputs)):
+            self._progress.say(text)
         self._begun = time.monotonic()
-        self._note(changed_since(self._before, versions(), machine(self._device)))
-        chosen = self._chosen(model, space, draws, task)
-        evaluator, task = chosen.evaluator, chosen.task
+        self._note(changed_since(self._before, versions(), machine(self._setup.device)))
+        chosen = self._chosen()
+        evaluator = chosen.evaluator
         self._arithmetic = self._settled(chosen)
         before = time.monotonic()
         centre = evaluator.centre()
         seconds = time.monotonic() - before
-        self._note(check_determinism(evaluator, self._device))
+        self._note(check_determinism(evaluator, self._setup.device))
         refuse_another_centre(self._previous, centre)
-        self._describe_centre(centre, seconds)
+        for text in described(centre, self._setup.inputs.stated, seconds):
+            self._progress.say(text)
         results = self._results(centre)
-        facts = self._facts(model, space, draws, evaluator)
-        centre_values = self._centre_values(centre, task)
+        facts = self._facts(evaluator)
+        centre_values = self._centre_values(centre, chosen.task)
         plan = plan_of(self._grid, self._job.adaptive, self._before)
 
         def surface() -> Surface:
@@ -143,36 +116,25 @@ class _Session:
                 results.quantities(),
                 self._job,
                 centre_values,
-                draws.records,
+                self._setup.draws.records,
                 {**self._provenance(evaluator), **facts, **plan.record()},
                 str(self._settings.out or ""),
             )
 
-        self._keep_tensors(draws)
-        self._loop(lambda repeat, point: self._at(evaluator, draws, repeat, point), plan, results, surface)
+        keep_tensors(self._setup.draws, self._job, self._settings, begun=self._previous is not None)
+        self._loop(lambda repeat, point: self._at(evaluator, repeat, point), plan, results, surface)
         return surface()
 
-    def _at(self, evaluator: Evaluator, draws: Draws, repeat: int, point: Sequence[float]) -> dict[str, list[float]]:
+    def _at(self, evaluator: Evaluator, repeat: int, point: Sequence[float]) -> dict[str, list[float]]:
         if repeat != self._repeat:
-            evaluator.follow(draws.subspace(repeat))
+            evaluator.follow(self._setup.draws.subspace(repeat))
             self._repeat = repeat
         return evaluator(point).values()
 
-    def _announce(self) -> None:
-        """Say what is about to be computed, where it goes and what recalibrating costs."""
-        axes = zip(self._grid.names, self._grid.axes, strict=True)
-        ranges = ", ".join(
-            f"{len(axis)} along {name} from {axis.values[0]:g} to {axis.values[-1]:g}" for name, axis in axes
-        )
-        again = f", for {self._job.repeats} draws of the directions" if self._job.repeats > 1 else ""
-        saved = f"; saved every few seconds in {self._settings.out}" if self._settings.out else ""
-        self._progress.say(f"points: {ranges}{again}{saved}")
-        if cost := cost_of(self._job, self._inputs):
-            self._progress.say(cost)
-
-    def _facts(self, model: nn.Module, space: ParameterSpace, draws: Draws, evaluator: Evaluator) -> dict[str, Any]:
+    def _facts(self, evaluator: Evaluator) -> dict[str, Any]:
         """What moves, how the directions lie and how sure the calibration is; said where it matters."""
-        materialised = self._settings.parametrization == "effective" and parametrized(self._inputs.model)
+        model, draws = self._setup.model, self._setup.draws
+        materialised = self._settings.parametrization == "effective" and parametrized(self._setup.inputs.model)
         if materialised:
             self._note(
                 "computed weights (weight norm and the like) are moved as they are: a point may lie outside "
@@ -183,7 +145,7 @@ class _Session:
             self._progress.say(f"cosine between the two directions: {listed}")
         facts = {
             "statistics_layers": len(statistics_layers(model)) + len(layers_of_each_batch(model)),
-            "parameters": space.table(draws.moved),
+            "parameters": self._setup.space.table(draws.moved),
             "materialised": materialised,
             "cosine": draws.cosines[0],
             "gram": draws.gram,
@@ -192,20 +154,9 @@ class _Session:
         }
         return json_ready(facts)
 
-    def _chosen(self, model: nn.Module, space: ParameterSpace, draws: Draws, task: Task) -> Chosen:
+    def _chosen(self) -> Chosen:
         """The evaluator on the device, after a try on two examples."""
-        chosen = evaluator_for(
-            self._inputs,
-            model,
-            space,
-            draws,
-            task,
-            self._grid,
-            self._job,
-            self._settings,
-            self._device,
-            self._before,
-        )
+        chosen = evaluator_for(self._setup)
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
@@ -216,7 +167,7 @@ class _Session:
     def _settled(self, chosen: Chosen) -> dict[str, Any]:
         """Set the precision, and what is to be said of it and of the evaluator."""
         evaluator = chosen.evaluator
-        found = settle(evaluator, self._grid, self._job, self._settings, self._device, self._before)
+        found = settle(evaluator, self._grid, self._job, self._settings, self._setup.device, self._before)
         self._job = found.job
         for text in found.said:
             self._progress.say(text)
@@ -272,36 +223,6 @@ class _Session:
                 results.record(repeat, index, values)
         return results
 
-    def _describe_centre(self, centre: Measurement, seconds: float) -> None:
-        """Print the checkpoint's own numbers, and compare them with what it states."""
-        for split, under in centre.sums.items():
-            for policy, sums in under.items():
-                which = f" under {policy} statistics" if len(under) > 1 else ""
-                loss = f"loss {sums.mean('loss'):.5f} +- {sums.stderr('loss'):.5f}"
-                accuracy = f", accuracy {sums.mean('accuracy'):.2%}" if "accuracy" in sums.totals else ""
-                self._progress.say(f"trained weights{which}: {split} {loss}{accuracy} on {sums.count:,} examples")
-            for name, value in self._inputs.stated.items():
-                if "accuracy" in next(iter(under.values())).totals:
-                    self._progress.say(f"the checkpoint states {name} {value:.2%}")
-        self._progress.say(f"the trained weights took {seconds:.1f} s")
-
-    def _keep_tensors(self, draws: Draws) -> None:
-        """Directions that no recipe rebuilds go into a file of their own, once."""
-        out = self._settings.out
-        if out is None or (self._settings.directions == "random" and not self._settings.save_directions):
-            return
-        path = directions_path(out)
-        file = self._settings.direction_file
-        given = file is not None and file.resolve() == path.resolve()
-        if not given and not (self._previous and path.exists()):
-            directions = [one for repeat in range(self._job.repeats) for one in draws.directions(repeat)]
-            names = direction_names(len(self._grid.axes), self._job.repeats)
-            tensors = {
-                name: {key: tensor.float().numpy() for key, tensor in one.tensors.items()}
-                for name, one in zip(names, directions, strict=True)
-            }
-            write_named_directions(path, tensors)
-
     def _loop(self, evaluate: Evaluate, plan: Plan, results: Results, surface: Callable[[], Surface]) -> None:
         out = self._settings.out
         if self._previous and self._previous.complete:
@@ -328,20 +249,15 @@ class _Session:
             "seconds": self._before.get("seconds", 0.0) + seconds,
             "resumed": self._before.get("resumed", -1) + 1,
             "versions": versions(),
-            "machine": machine(self._device),
+            "machine": machine(self._setup.device),
             "threads": torch.get_num_threads(),
             **self._arithmetic,
             **({"asked": dict(self._asked)} if self._asked else {}),
             "batch_size": evaluator.batch_size,
-            "stated": dict(self._inputs.stated),
+            "stated": dict(self._setup.inputs.stated),
             "notes": list(dict.fromkeys([*self._before.get("notes", []), *self._notes])),
         }
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def directions_path(out: Path) -> Path:
-    """Where the tensors of a run's directions lie, if they are kept: `<out>.directions.h5`."""
-    return out.with_name(out.stem + ".directions.h5")
