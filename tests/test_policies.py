@@ -48,9 +48,12 @@ def test_one_run_of_all_policies_holds_what_three_runs_give(small_net, data):
     for policy in together.policies:
         alone, part = compute(small_net, data, bn_stats=policy), together.sel(bn=policy)
         assert set(alone) == set(part)
+        # Frozen statistics alone are folded into the weights: the last bits are others. None of the rest is.
+        tolerance = {"rtol": 1e-5, "atol": 1e-7} if policy == "frozen" else {"rtol": 0.0}
         for name in alone:
-            np.testing.assert_array_equal(alone[name], part[name], err_msg=f"{policy} {name}")
-        assert {**alone.centre["test"]} == {key: part.centre["test"][key] for key in alone.centre["test"]}
+            np.testing.assert_allclose(alone[name], part[name], err_msg=f"{policy} {name}", **tolerance)
+        centre = {key: part.centre["test"][key] for key in alone.centre["test"]}
+        assert alone.centre["test"] == pytest.approx(centre, rel=tolerance["rtol"])
         assert part.job.bn_stats == policy
     assert "statistics/drift" in together.sel(bn="recalibrate")
     assert "statistics/drift" not in together.sel(bn="frozen")
