@@ -559,6 +559,33 @@ def test_a_surface_is_the_same_to_the_bit(tmp_path, small_net, no_memory, monkey
     assert compute("streamed.h5").provenance["resumed"] == 1
 
 
+def test_a_first_layer_that_is_multiplied_once_is_the_same_to_the_bit(small_net, no_memory, monkeypatch):
+    """Nothing is read at the points then."""
+    reads = []
+
+    class Counting(Dataset):
+        def __len__(self):
+            return 600
+
+        def __getitem__(self, index):
+            reads.append(index)
+            return INPUTS[index], TARGETS[index]
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(108, 8), nn.ReLU(), nn.Linear(8, 3))
+
+    def compute(points):
+        return landscape.compute(net, Counting(), x=(-1, 1, points), y=None, progress=False)
+
+    streamed, few = compute(3), len(reads)
+    compute(9)
+    assert len(reads) == 2 * few
+    monkeypatch.undo()
+    resident = compute(3)
+    assert streamed.provenance["evaluator"] == resident.provenance["evaluator"] == "fused"
+    np.testing.assert_array_equal(streamed["loss"], resident["loss"])
+
+
 def test_low_memory_reads_anew_what_would_fit(small_net):
     options = {"x": "-1:1:3", "y": None, "progress": False}
     data = TensorDataset(INPUTS[:, :1], TARGETS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,15 @@ class Batches:
             return Parts(self.inputs, self.targets, list(zip([0, *stops], stops, strict=False)))
         inputs, targets = torch.tensor_split(self.inputs, parts), torch.tensor_split(self.targets, parts)
         return list(zip(inputs, targets, strict=True))
+
+    def chunks(self) -> Iterator[Tensor]:
+        """Go through all inputs, a few hundred at a time, whether they are in memory or not.
+
+        Yields:
+            Inputs of shape (n, ...).
+        """
+        inputs = self.inputs
+        yield from inputs.chunks() if isinstance(inputs, Deferred) else torch.split(inputs, CHUNK)
 
     def every(self, step: int) -> Batches:
         """Every `step`-th example, from the first on.

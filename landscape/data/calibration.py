@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from landscape.data.batches import Batches, as_array
-from landscape.data.deferred import Deferred
 from landscape.data.imageset import ImageSet
 from landscape.data.loaders import Indexed
 from landscape.data.loading import DATASETS, Opened, identity_of, open_data, open_split, parsed, settled
 from landscape.data.rows import chunks
-from landscape.data.samples import CHUNK, NoSplitsError, shared
+from landscape.data.samples import NoSplitsError, shared
 from landscape.errors import LandscapeError
 from landscape.registry import Spec
 
@@ -199,7 +197,4 @@ def _overlaps(part: ImageSet | Batches, evaluated: Mapping[str, ImageSet | Batch
 
 def _raw(part: ImageSet | Batches) -> Iterator[NDArray[Any]]:
     """The images before augmentation, mean and std, as far as these are known, some at a time."""
-    if isinstance(part, ImageSet):
-        return chunks(part.images)
-    inputs = part.inputs
-    return map(as_array, inputs.chunks() if isinstance(inputs, Deferred) else torch.split(inputs, CHUNK))
+    return chunks(part.images) if isinstance(part, ImageSet) else map(as_array, part.chunks())

@@ -153,13 +153,14 @@ class Fused:
 
     def prepared(self, batches: Batches) -> Batches:
         """The examples, or their products with the first layer and its directions."""
-        if self._first is None or not isinstance(batches.inputs, Tensor):
+        if self._first is None:
             return batches
         shape = (1 + len(self._steps), self._first.layer.out_features)
-        if len(batches) * math.prod(shape) * batches.inputs.element_size() > MOST_PRODUCTS or self._shape == shape:
+        if len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize > MOST_PRODUCTS or self._shape == shape:
             return batches
         with torch.inference_mode():
-            return dataclasses.replace(batches, inputs=self._first.products(batches.inputs, self._steps))
+            products = [self._first.products(inputs, self._steps) for inputs in batches.chunks()]
+        return dataclasses.replace(batches, inputs=torch.cat(products))
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Map inputs (n, ...) to outputs (n, ...)."""
