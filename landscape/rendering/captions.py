@@ -46,18 +46,19 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     said += ["BatchNorm folded into the weights"] if job.fold_bn else []
     said += ["weights moved outside of their parametrization"] if surface.provenance.get("materialised") else []
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
-    said += [f"precision {job.precision}"] if job.precision != "fp32" else []
+    said += [f"precision {surface.arithmetic}"] if job.precision != "fp32" else []
     return tuple(plain(phrase) for phrase in said)
 
 
 def _interpolation(surface: Surface, quantity: str) -> list[str]:
     """How much of an adaptive run was measured, and how good the rest is."""
-    split = split_of(measured(surface, quantity).name) or surface.splits[0]
+    name = measured(surface, quantity).name
+    split = split_of(name) or surface.splits[0]
     if split + INTERPOLATED not in surface:
         return []
     counts = surface[f"{split}/count"]
-    told = [one["rms"] for one in surface.provenance.get("adaptive", ()) if one["finished"]]
-    error = f" (RMS error about {max(told):.1%} of the range)" if surface.complete and told else ""
+    told = [one["rms"] for one in surface.provenance.get("adaptive", ()) if name.endswith("/loss")]
+    error = f" (RMS error about {100 * max(told):.1f} % of the range)" if surface.complete and told else ""
     unfinished = "" if surface.complete else "unfinished run: "
     return [f"{unfinished}{(counts > 0).sum():,} of {counts.size:,} points measured, the rest interpolated{error}"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def described(surface: Surface) -> str:
         f"grid          x {job.x}, y {job.y}{_leading(surface)}: {done:,} of {surface.done().size:,} points done",
         f"statistics    {_statistics(surface)}",
         *_adaptive(surface),
-        f"loss          {job.loss}; precision {job.precision}",
+        f"loss          {job.loss}; precision {surface.arithmetic}",
     ]
     lines += [f"centre        {line}" for line in centres(surface)]
     lines += [f"states        {name} {100 * value:.2f} %" for name, value in provenance.get("stated", {}).items()]
@@ -62,11 +63,18 @@ def described(surface: Surface) -> str:
     lines.append(
         f"made          {provenance.get('updated', '')} in {provenance.get('seconds', 0):.0f} s on "
         f"{provenance.get('machine', '')}; batches of at most {provenance.get('batch_size', '')}"
+        f"{_evaluator(provenance)}"
     )
     if provenance.get("command"):
         lines.append(f"command       {provenance['command']}")
     lines += [f"note          {note}" for note in provenance.get("notes", [])]
     return "\n".join(lines)
+
+
+def _evaluator(provenance: Mapping[str, Any]) -> str:
+    """How the network was evaluated, and why not in a quicker way."""
+    name, reason = provenance.get("evaluator"), provenance.get("evaluator_reason")
+    return f"; {name} evaluator" + (f", because {reason}" if reason else "") if name else ""
 
 
 def _adaptive(surface: Surface) -> list[str]:

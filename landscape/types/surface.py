@@ -202,6 +202,16 @@ class Surface:
         found: Surface = load("landscape.analysis.filling:filled")(self)
         return found
 
+    @property
+    def arithmetic(self) -> str:
+        """The precision of the forward pass in words, with its measured error where it is a lower one."""
+        corrected = ", corrected from a tenth of the examples" if self.job.correction else ""
+        record = self.provenance.get("precision", {})
+        if record.get("error") is None:
+            return self.job.precision + corrected
+        error = f"the loss errs by at most {100 * record['error']:.1g} % at {record['points']} points"
+        return f"{self.job.precision}{corrected}: {error}"
+
     def plot(self, kind: str | None = None, **options: Any) -> Any:
         """Draw the surface; the same as `landscape.plot(surface, kind, ...)`."""
         from landscape.registry import load
