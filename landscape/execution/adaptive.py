@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator, Philox
+from numpy.random import Generator as Draws
+from numpy.random import Philox
 
 from landscape.analysis.filling import BoolArray, deviations
 from landscape.analysis.geometry import lattice_levels, point_levels
@@ -140,7 +142,8 @@ class Refinement:
     beside a point of the lattice before at which the interpolation was off by more than the tolerance; then those
     beside points at which it turned out to be so, as long as that spreads. What is not finite is always off. In the end
     some points that were left out, spread over the grid, are measured: they estimate the error, and if they are off,
-    what lies beside them is measured, too.
+    what lies beside them is measured, too. Where the root mean square error is above the tolerance nevertheless (noise
+    does that, of which any value may be near what is expected), all begins again with half the tolerance for a point.
 
     Every decision depends on the values of the points of earlier passes alone, so that an interrupted run that goes on
     comes to the same ones.
@@ -153,7 +156,8 @@ class Refinement:
     """
 
     def __init__(self, grid: Grid, tolerance: float, losses: Callable[[], FloatArray]) -> None:
-        self._grid, self._tolerance, self._losses = grid, tolerance, losses
+        self._grid, self._losses = grid, losses
+        self._asked = self._tolerance = tolerance
         self._levels = point_levels(grid)
         self._known = np.zeros(grid.shape, dtype=bool)
         self.outcome = Outcome(grid.size, int((self._levels <= first_level(grid)).sum()))
@@ -164,24 +168,35 @@ class Refinement:
         Yields:
             Points, no point twice; all are to be measured when the next pass is asked for.
         """
-        levels, finest = self._levels, int(self._levels.max())
-        first = first_level(self._grid)
+        levels, first = self._levels, first_level(self._grid)
         yield from self._measured(
             Pass(levels <= first, f"a lattice of {_size(self._grid, first)} over the whole range")
         )
-        for level in range(first + 1, finest + 1):
-            rough = self._beside((levels == level - 1) & self._off(self._known), level) & (levels == level)
-            where = f"where a lattice of {_size(self._grid, level - 1)} does not do"
-            yield from self._spreading(Pass(rough, where), level)
-        for _ in range(CHECKS):
-            checks, before = _sample(~self._known), self._known.copy()
-            yield from self._measured(Pass(checks, "some that were left out, to see how far off they are"))
-            self._judge(before, checks)
-            beside = self._beside(checks & self._off(before), finest)
-            if not beside.any():
+        for checks in itertools.count(1):
+            for level in range(first + 1, int(levels.max()) + 1):
+                yield from self._refining(level)
+            off = yield from self._checking()
+            enough = self.outcome.rms <= self._asked
+            if enough and (checks == CHECKS or not off):
                 break
-            yield from self._spreading(Pass(beside, "what lies beside those that were off"), finest)
+            if not enough:
+                self._tolerance /= 2
         self.outcome = dataclasses.replace(self.outcome, finished=True)
+
+    def _refining(self, level: int) -> Iterator[Pass]:
+        """Points of a lattice beside those of the one before that were off."""
+        rough = self._beside((self._levels == level - 1) & self._off(self._known), level) & (self._levels == level)
+        yield from self._spreading(Pass(rough, f"where a lattice of {_size(self._grid, level - 1)} does not do"), level)
+
+    def _checking(self) -> Generator[Pass, None, bool]:
+        """Some points that were left out, and what lies beside those that are off; whether there are any such."""
+        checks, before = _sample(~self._known), self._known.copy()
+        yield from self._measured(Pass(checks, "some that were left out, to see how far off they are"))
+        self._judge(before, checks)
+        finest = int(self._levels.max())
+        beside = self._beside(checks & self._off(before), finest)
+        yield from self._spreading(Pass(beside, "what lies beside those that were off"), finest)
+        return bool(beside.any())
 
     def _measured(self, one: Pass) -> Iterator[Pass]:
         if one.points.any():
@@ -217,11 +232,12 @@ class Refinement:
 
     def _judge(self, before: BoolArray, checks: BoolArray) -> None:
         """Estimate the error of what was interpolated by what was found at points that had been left out."""
-        if checks.any():
-            errors = np.minimum(self._deviations(before)[checks], 1.0)
-            share = 1 - self._known.mean()
-            rms, largest = float(np.sqrt((errors**2).mean() * share)), float(errors.max())
-            self.outcome = dataclasses.replace(self.outcome, checked=len(errors), rms=rms, largest=largest)
+        errors = np.minimum(self._deviations(before)[checks], 1.0)
+        if self._known.all():
+            errors = np.zeros(0)  # nothing is interpolated any more
+        mean, largest = float((errors**2).sum() / max(len(errors), 1)), float(errors.max(initial=0.0))
+        rms = float(np.sqrt(mean * (1 - self._known.mean())))
+        self.outcome = dataclasses.replace(self.outcome, checked=len(errors), rms=rms, largest=largest)
 
 
 def first_level(grid: Grid) -> int:
@@ -241,7 +257,7 @@ def _sample(points: BoolArray) -> BoolArray:
     """As many of some points as the root of their number, one at random in each of equal stretches."""
     places = np.flatnonzero(points)
     number = int(np.ceil(np.sqrt(len(places))))
-    starts = np.arange(number) + Generator(Philox(number)).random(number)
+    starts = np.arange(number) + Draws(Philox(number)).random(number)
     chosen = np.zeros(points.size, dtype=bool)
     chosen[places[(starts * len(places) / max(number, 1)).astype(np.int64)]] = True
     return chosen.reshape(points.shape)
