@@ -172,6 +172,48 @@ def test_every_convolution_of_a_resnet_takes_norm_sum_and_relu_along():
     assert sorted(found) == sorted(["FusedConvolution+relu"] * 7 + shortcuts + ["mean", "Linear"])
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(2, 9), st.integers(2, 9)),
+    pool=st.sampled_from(
+        [
+            *(nn.MaxPool2d(2), nn.MaxPool2d(2, 2), nn.MaxPool2d((2, 2), (2, 2)), nn.MaxPool2d(2, ceil_mode=True)),
+            *(nn.MaxPool2d(2, 1), nn.MaxPool2d((2, 1)), nn.MaxPool2d(3, 2, padding=1), nn.MaxPool2d(2, padding=1)),
+            *(lambda x: functional.max_pool2d(x, 2), lambda x: functional.max_pool2d(x, kernel_size=2, stride=(2, 2))),
+            *(lambda x: functional.max_pool2d(x, 2, 1), lambda x: functional.max_pool2d(x, 2, ceil_mode=True)),
+        ]
+    ),
+    bad=st.booleans(),
+)
+def test_pools_give_the_same_bits(shape, pool, bad):
+    net = nn.Sequential(nn.Conv2d(shape[1], shape[1], 1), Called(pool)).eval()
+    inputs = torch.randn(shape)
+    if bad:
+        inputs[0, 0, 0, 0] = torch.nan
+    program = fused(net, inputs[:1].repeat(2, 1, 1, 1))
+    with torch.inference_mode():
+        # The convolution is fused in both, so that the pool alone is compared.
+        before = next(one for one in program.modules() if isinstance(one, FusedConvolution))(inputs)
+        assert torch.equal(program(inputs).nan_to_num(9e9), pool(before).nan_to_num(9e9))
+
+
+class Called(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def test_few_channels_are_pooled_in_whole_rows():
+    assert "HalvingPool" in kinds(build_model("lenet").eval(), torch.randn(2, 1, 28, 28))
+    wide = nn.Sequential(nn.Conv2d(3, 64, 1), nn.MaxPool2d(2)).eval()
+    assert kinds(wide, torch.randn(2, 3, 8, 8)) == ["FusedConvolution", "MaxPool2d"]
+
+
 def test_the_centre_and_the_weights_are_as_they_were():
     net = trained(build_model("resnet(depth=8)"))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
