@@ -85,7 +85,9 @@ class ByNorm:
     def scaled(self, direction: Numbers, of_direction: Numbers, of_weight: Numbers) -> Numbers:
         """Scale by norms that are known, in tensors or in arrays; those of the direction must not be zero."""
         unit = direction / of_direction
-        return unit * of_weight if self.relative else unit
+        if self.relative:
+            unit *= of_weight
+        return unit
 
 
 # d_ij <- d_ij / ||d_i|| * ||w_i||, filter by filter (Li et al. 2018, arXiv:1712.09913, section 4).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from landscape.parameters.roles import Filters
 
-# In float64 a piece stays within a core's cache. Norms depend on this number in their last bits.
-PIECE = 2**18
+# Torch takes one thread for so few elements, and in float64 they stay within a core's cache. Norms of tensors that are
+# cut within a filter depend on this number in their last bits.
+PIECE = 2**15
 
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Elements of a tensor that follow each other row by row and form a box of (groups, rows, filters, elements).
 
     Attributes:
@@ -126,7 +126,12 @@ def arrays_of(tensor: Tensor, pieces: Sequence[Piece]) -> Iterator[FloatArray]:
     """
     flat = tensor.detach().contiguous()
     for piece in pieces:
-        yield piece.of(flat).cpu().double().numpy()
+        yield doubles(piece.of(flat))
+
+
+def doubles(piece: Tensor) -> FloatArray:
+    """The elements of a piece in float64."""
+    return piece.cpu().double().numpy()
 
 
 def put_together(filters: Filters, tensor: Tensor, values: Iterable[Tensor]) -> Tensor:

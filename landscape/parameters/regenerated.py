@@ -6,6 +6,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from landscape.parameters.base import Base
-from landscape.parameters.pieces import pieces_of, put_together
+from landscape.parameters.pieces import doubles, pieces_of, put_together
 from landscape.parameters.space import Entry
 from landscape.parameters.subspace import Subspace, like, symmetric
 
@@ -66,6 +67,7 @@ class RegeneratedSubspace(Subspace):
     @functools.cached_property
     def summary(self) -> Summary:
         """What is recorded of the directions."""
+        _for_each(self._pieces, self._entries)  # every draw remembers its norms
         hashes = [hashlib.sha256() for _ in self._draws]
         products = {}
         for entry in sorted(self._entries, key=lambda one: one.name):
@@ -86,7 +88,7 @@ class RegeneratedSubspace(Subspace):
         for parts in self._pieces(entry):
             for part, one in zip(parts, hashes, strict=True):
                 one.update(part.float().numpy().data)
-            arrays = enumerate(part.double().numpy() for part in parts)
+            arrays = enumerate(doubles(part) for part in parts)
             for (i, a), (j, b) in itertools.combinations_with_replacement(arrays, 2):
                 found.setdefault((i, j), []).append(float((a * b).sum()))
         return {pair: sum(values) for pair, values in found.items()}
@@ -103,14 +105,13 @@ class RegeneratedSubspace(Subspace):
         return zip(*(draw(entry, base) for draw in self._draws), strict=True)
 
     def _go(self, point: Sequence[float]) -> None:
+        _for_each(lambda entry: self._add(entry, point), [one for one in self._entries if _may_be_cut(one.parameter)])
         for entry in self._entries:
-            parameter = entry.parameter.detach()
-            if parameter.dtype in EXACT and parameter.is_contiguous():
-                self._add(entry, parameter, point)
-            else:
-                self._add_whole(entry, parameter, point)
+            if not _may_be_cut(entry.parameter):
+                self._add_whole(entry, entry.parameter.detach(), point)
 
-    def _add(self, entry: Entry, parameter: Tensor, point: Sequence[float]) -> None:
+    def _add(self, entry: Entry, point: Sequence[float]) -> None:
+        parameter = entry.parameter.detach()
         for piece, parts in zip(pieces_of(entry.filters, parameter.shape), self._pieces(entry), strict=True):
             for part, coordinate in zip(parts, point, strict=True):
                 torch._foreach_add_([piece.of(parameter)], [part.to(parameter.device)], alpha=float(coordinate))
@@ -123,3 +124,17 @@ class RegeneratedSubspace(Subspace):
 
     def _return(self) -> None:
         self._base.restore()
+
+
+def _may_be_cut(parameter: Tensor) -> bool:
+    return parameter.dtype in EXACT and parameter.is_contiguous()
+
+
+def _for_each(work: Callable[[Entry], object], entries: Sequence[Entry]) -> None:
+    """Do something for every entry, the largest first, on as many threads as torch has; all is over at the end."""
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    try:
+        for _ in pool.map(work, sorted(entries, key=lambda one: -one.parameter.numel())):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
