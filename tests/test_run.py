@@ -17,6 +17,7 @@ from landscape.analysis.geometry import measured_part
 from landscape.errors import Interrupted
 from landscape.execution import FullGrid, Results, Silent, coarse_to_fine, progress_on, run
 from landscape.execution.progress import Bar, Lines, duration
+from landscape.execution.run import pause
 from landscape.execution.signals import stop_request
 from landscape.types import Axis, Grid, Job, Surface
 
@@ -140,6 +141,32 @@ def test_a_run_fills_every_point_coarse_to_fine():
     np.testing.assert_array_equal(results.quantities()["test/loss"], x[:, None] + 10 * y)
     assert (results.quantities()["test/count"] == 2).all()
     assert save.done == [1, 15]
+
+
+def test_saving_takes_a_fiftieth_of_the_time_at_most():
+    assert [pause(cost) for cost in (0.0, 0.01, 0.04, 0.5)] == [2, 2, 2, 25]
+
+
+def test_between_two_saves_there_is_a_pause_that_the_last_one_sets(monkeypatch):
+    """Every point takes a second, every save three; the pause is twice as long."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def wait(seconds):
+        now[0] += seconds
+
+    evaluator, (results, save) = Evaluating(), started()
+
+    def slow_save():
+        wait(3)
+        save()
+
+    class Clocked(Silent):
+        def advance(self, seconds):
+            wait(1)
+
+    run(evaluator, FullGrid(PLANE), results, slow_save, Clocked(), pause=lambda cost: 2 * cost)
+    assert save.done == [1, 7, 13, 15]
 
 
 def test_points_that_are_done_are_left_alone():
@@ -281,6 +308,24 @@ def test_plain_lines_estimate_and_count(monkeypatch):
     ]
 
 
+def test_lines_count_up_to_more_where_more_turns_out_to_be_needed(monkeypatch):
+    stream, now = io.StringIO(), [0.0]
+    monkeypatch.setattr("landscape.execution.progress.time.monotonic", lambda: now[0])
+    progress = Lines(stream, every=5)
+    progress.start(0, 2)
+    for total in (2, 5):
+        progress.extend(total)
+        for _ in range(total - 2 or 2):
+            now[0] += 3
+            progress.advance(3.0)
+    progress.stop()
+    assert stream.getvalue().splitlines() == [
+        "3 s a point, 1 to go: about 3 s",
+        "3 of 5 points, about 6 s left",
+        "5 of 5 points in 15 s",
+    ]
+
+
 def test_lines_of_a_resumed_run_count_what_was_done(monkeypatch):
     stream = io.StringIO()
     clocked(Lines(stream, every=5), monkeypatch, seconds=60, points=2601, done=2598)
@@ -305,13 +350,14 @@ def test_the_bar_shows_counts_and_an_estimate(monkeypatch):
     stream = Terminal()
     bar = progress_on(stream)
     bar.say("a [note] is no markup")
-    bar.start(1, 4)
+    bar.start(1, 3)
+    bar.extend(4)
     for _ in range(3):
         bar.advance(0.5)
     bar.stop()
     text = stream.getvalue()
     assert "a [note] is no markup" in text
-    assert "0.5 s a point: about 1 s" in text
+    assert "0.5 s a point: about 0.5 s" in text
     assert "4/4" in text
 
 

@@ -13,7 +13,7 @@ from landscape.errors import LandscapeError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 AXIS_NAMES = ("x", "y")
-MOST_POINTS = 100_000
+MOST_POINTS = 1_000_000  # of a grid: 1,000 x 1,000
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,18 @@ class Grid:
     axes: tuple[Axis, ...]
 
     def __post_init__(self) -> None:
-        """Check the number of axes.
+        """Check the number of axes and of points.
 
         Raises:
-            LandscapeError: If there are none or more than two.
+            LandscapeError: If there are no axes or more than two, or too many points.
         """
         if not 1 <= len(self.axes) <= len(AXIS_NAMES):
             raise LandscapeError(f"a grid has one or two axes, not {len(self.axes)}")
+        if self.size > MOST_POINTS:
+            raise LandscapeError(
+                f"{' x '.join(f'{points:,}' for points in self.shape)} points are more than {MOST_POINTS:,}: ask for "
+                "fewer with --x and --y"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
