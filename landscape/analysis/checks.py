@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 
+from landscape.analysis.coverage import complete, interpolated
 from landscape.analysis.filling import filled
 from landscape.analysis.scales import choose_scale
 from landscape.types import Finding, FloatArray, Surface
@@ -63,26 +63,6 @@ def _of_draws(group: Mapping[int, Finding], repeats: int) -> Finding:
         return finding
     text = f"in draw {first} of the directions, {finding.text} (so in {len(group)} of {repeats} draws)"
     return dataclasses.replace(finding, text=text)
-
-
-def _complete(surface: Surface, split: str) -> Iterator[Finding]:
-    missing = int((surface[f"{split}/count"] == 0).sum())
-    if surface.job.adaptive and not surface.complete and split == surface.splits[0]:
-        yield Finding(
-            "INCOMPLETE",
-            "note",
-            f"this adaptive run has not ended ({surface.grid.size - missing:,} of at most {surface.grid.size:,} points "
-            "are computed): the same compute command goes on with it",
-            {"missing": missing},
-        )
-    elif missing and not surface.job.adaptive:
-        yield Finding(
-            "INCOMPLETE",
-            "note",
-            f"{missing:,} of {surface.grid.size:,} points of the {split} split are not computed yet: "
-            "the same compute command goes on with them",
-            {"missing": missing},
-        )
 
 
 def _finite(surface: Surface, split: str) -> Iterator[Finding]:
@@ -190,15 +170,6 @@ def _sampling(surface: Surface, split: str) -> Iterator[Finding]:
         )
 
 
-def _interpolated(surface: Surface, split: str) -> Iterator[Finding]:
-    """How good the picture of an adaptive run is, by its own estimate."""
-    for told in surface.provenance.get("adaptive", ()):
-        if split == surface.splits[0] and told["finished"]:
-            values = {name: float(told[name]) for name in ("measured", "points", "rms", "largest")}
-            level: Literal["ok", "warning"] = "warning" if told["rms"] > surface.job.adaptive else "ok"
-            yield Finding("INTERPOLATED", level, told["said"], values)
-
-
 def _centred(surface: Surface, split: str) -> Iterator[Finding]:
     if split == surface.splits[0] and surface.grid.centre() is None:
         yield Finding(
@@ -254,8 +225,8 @@ def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
 
 
 RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
-    _complete,
-    _interpolated,
+    complete,
+    interpolated,
     _finite,
     _centred,
     _stated,

@@ -1,0 +1,52 @@
+"""How much of a surface was measured: verdicts on runs that have not ended, and on what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from landscape.types import Finding, Surface
+
+
+def complete(surface: Surface, split: str) -> Iterator[Finding]:
+    """Say what is not computed yet.
+
+    Args:
+        surface: A plain surface.
+        split: The split that is judged.
+
+    Yields:
+        A note, or nothing.
+    """
+    missing = int((surface[f"{split}/count"] == 0).sum())
+    if surface.job.adaptive and not surface.complete and split == surface.splits[0]:
+        yield Finding(
+            "INCOMPLETE",
+            "note",
+            f"this adaptive run has not ended ({surface.grid.size - missing:,} of at most {surface.grid.size:,} points "
+            "are computed): the same compute command goes on with it",
+            {"missing": missing},
+        )
+    elif missing and not surface.job.adaptive:
+        yield Finding(
+            "INCOMPLETE",
+            "note",
+            f"{missing:,} of {surface.grid.size:,} points of the {split} split are not computed yet: "
+            "the same compute command goes on with them",
+            {"missing": missing},
+        )
+
+
+def interpolated(surface: Surface, split: str) -> Iterator[Finding]:
+    """Say how good the picture of an adaptive run is, by its own estimate.
+
+    Args:
+        surface: A plain surface.
+        split: The split that is judged; all are told of with the first.
+
+    Yields:
+        What was left out, and the estimated error; refining goes on until that is below the tolerance.
+    """
+    for told in surface.provenance.get("adaptive", ()):
+        if split == surface.splits[0] and told["finished"]:
+            values = {name: float(told[name]) for name in ("measured", "points", "rms", "largest")}
+            yield Finding("INTERPOLATED", "ok", told["said"], values)
