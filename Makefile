@@ -11,7 +11,7 @@ $(if $(findstring uv,$(INSTALL)),$(INSTALL) $(1)/bin/python,$(1)/bin/python $(IN
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest hooks wheel clean
+.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest bench hooks wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,15 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 	$(call install,.venv-oldest) -r tests/oldest.txt -e '.[dev]'
 	.venv-oldest/bin/python -m pytest
 
+.venv-bench/.package: pyproject.toml benchmarks/requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	$(call install,.venv-bench) --upgrade -r benchmarks/requirements.txt -e .
+	touch $@
+
+bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (25 minutes)
+	for name in points_per_second memory import_time time_to_picture scale report; do \
+		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
+
 hooks: $(VENV)/.dev  ## Run the linters before every commit
 	$(BIN)/pre-commit install
 
@@ -63,4 +72,4 @@ wheel: $(VENV)/.dev  ## Build what would be published
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:  ## Remove what was built and installed
-	rm -rf $(VENV) .venv-oldest dist build landscape-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-bench dist build landscape-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

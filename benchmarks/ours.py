@@ -1,0 +1,195 @@
+"""Ours: what `landscape.compute` chooses, the plain evaluator, and float64."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import landscape
+from benchmarks.cases import Case
+from benchmarks.contenders import BATCH, Photographs, points
+from benchmarks.timing import Clock, Run
+
+
+class Ours:
+    """`landscape.compute` on a model and a loader, with whatever evaluator it chooses."""
+
+    variants = ("",)
+
+    def __init__(self, device: str = "cpu", label: str = "landscape, fp32", **options: Any) -> None:
+        self.label = label
+        self._device, self._options = device, options
+
+    def prepare(self, case: Case, variant: str) -> None:
+        """Build the model and the same loader as the user's."""
+        self._model, self._loader = case.model(), DataLoader(Photographs(case), BATCH)
+
+    def run(self, side: int) -> Run:
+        """Compute the surface in memory; the progress tells when points are finished."""
+        ticks = Ticks()
+        axis = (-1.0, 1.0, side)
+        begun = ticks.clock.begun
+        surface = landscape.compute(
+            self._model, self._loader, x=axis, y=axis, device=self._device, progress=ticks, **self._options
+        )
+        seconds = time.perf_counter() - begun
+        losses, accuracies = surface["test/loss"].tolist(), surface["test/accuracy"].tolist()
+        return Run(seconds, ticks.clock.stamps, losses, accuracies, _ran(surface))
+
+    def check(self) -> dict[str, Any]:
+        """Nothing: the points are the common ones."""
+        return {}
+
+
+class OursEager:
+    """The readable evaluator that every fast path is compared with.
+
+    The one place of the benchmarks that reaches behind the public interface: there is no option that forbids the fast
+    paths, and they are to be compared with it.
+    """
+
+    label = "landscape, eager evaluator"
+    variants = ("",)
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+
+    def prepare(self, case: Case, variant: str) -> None:
+        """Build the evaluator of `landscape/evaluation/evaluator.py`, its data resident."""
+        from landscape.data import Batches
+        from landscape.evaluation import Evaluator, Plain, Statistics, make_task
+        from landscape.execution.device import batch_size_for
+        from landscape.execution.placement import lay_out
+        from landscape.parameters import Direction, ParameterSpace, Subspace
+
+        model = case.model().to(self._device)
+        inputs, labels = case.tensors()
+        task = make_task({"test": Batches(inputs, labels, case.name, "", "")}, "cross-entropy")
+        task = task.to(self._device, torch.float32)
+        lay_out(model, task, self._device)
+        directions = [Direction(dict(one), name) for one, name in ((case.first, "first"), (case.second, "second"))]
+        subspace = Subspace(ParameterSpace(model, "all"), directions)
+        self._evaluator = Evaluator(Plain(model, subspace), task, batch_size_for(self._device), Statistics(model))
+
+    def run(self, side: int) -> Run:
+        """Evaluate the grid under the arithmetic of a run."""
+        from landscape.evaluation import strict_arithmetic
+
+        clock = Clock(time.perf_counter())
+        losses, accuracies = np.full((2, side, side), np.nan)
+        with strict_arithmetic():
+            self._evaluator.centre()
+            for (i, a), (j, b) in points(side):
+                values = self._evaluator((a, b)).values()
+                losses[i, j], accuracies[i, j] = values["test/loss"][0], values["test/accuracy"][0]
+                clock.stamp(time.perf_counter())
+        return Run(time.perf_counter() - clock.begun, clock.stamps, losses.tolist(), accuracies.tolist(), "eager")
+
+    def check(self) -> dict[str, Any]:
+        """Nothing: the points are the common ones."""
+        return {}
+
+
+class Exact:
+    """The same in float64, whose losses stand for the true ones; never timed."""
+
+    label = "float64"
+    variants = ("",)
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+
+    def prepare(self, case: Case, variant: str) -> None:
+        """Build the network, the data and the directions in float64."""
+        self._net = case.model().double().to(self._device)
+        inputs, labels = case.tensors()
+        self._batches = list(zip(inputs.double().split(BATCH), labels.split(BATCH), strict=True))
+        named = dict(self._net.named_parameters())
+        self._origin = {name: parameter.detach().clone() for name, parameter in named.items()}
+        self._steps = [
+            {name: step.double().to(self._device) for name, step in one.items()} for one in (case.first, case.second)
+        ]
+
+    @torch.no_grad()
+    def run(self, side: int) -> Run:
+        """Evaluate the grid."""
+        clock = Clock(time.perf_counter())
+        losses = np.full((side, side), np.nan)
+        for (i, a), (j, b) in points(side):
+            for name, parameter in self._net.named_parameters():
+                steps = (c * step[name] for c, step in zip((a, b), self._steps, strict=True) if name in step)
+                parameter.copy_(self._origin[name] + sum(steps))
+            losses[i, j] = sum(
+                float(nn.functional.cross_entropy(self._net(x.to(self._device)), y.to(self._device), reduction="sum"))
+                for x, y in self._batches
+            )
+            clock.stamp(time.perf_counter())
+        losses /= sum(len(y) for _, y in self._batches)
+        return Run(time.perf_counter() - clock.begun, clock.stamps, losses.tolist(), None, "float64")
+
+    def check(self) -> dict[str, Any]:
+        """Nothing: it is what others are compared with."""
+        return {}
+
+
+class Ticks:
+    """A progress that notes when each point is finished."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(time.perf_counter())
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def start(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def extend(self, total: int) -> None:
+        """Say nothing."""
+
+    def advance(self, seconds: float) -> None:
+        """Note the moment."""
+        self.clock.stamp(time.perf_counter())
+
+    def stop(self) -> None:
+        """Say nothing."""
+
+
+def _ran(surface: landscape.Surface) -> str:
+    """Which evaluator, in which arithmetic."""
+    corrected = ", corrected" if getattr(surface.job, "correction", 0) else ""
+    return f"{surface.provenance.get('evaluator', '')} {surface.job.precision}{corrected}"
+
+
+def losses_at(case: Case, weights: list[Mapping[str, Tensor]], folder: Path) -> list[float]:
+    """Our losses of a network at other weights, through a direction file of the 2018 tool's format.
+
+    Args:
+        case: The network and its data.
+        weights: Values of all parameters, by name, one mapping for each point.
+        folder: Where the file may be written.
+
+    Returns:
+        One loss for each.
+    """
+    import h5py
+
+    model, found = case.model(), []
+    options: dict[str, Any] = {"device": "cpu", "x": (0.0, 1.0, 2), "y": None, "progress": False}
+    for index, there in enumerate(weights):
+        steps = [there[name] - parameter.detach() for name, parameter in model.named_parameters()]
+        path = folder / f"to_{index}.h5"
+        with h5py.File(path, "w") as file:
+            for number, step in enumerate(steps):
+                file[f"xdirection/{number}"] = step.numpy()
+        moves = any(bool(step.any()) for step in steps)
+        surface = landscape.compute(model, case.tensors(), **options, **({"directions": path} if moves else {}))
+        found.append(float(surface["test/loss"][1 if moves else 0]))
+    return found
