@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Inputs:
             for, or the network keeps none.
         calibration_spec: What names them.
         stored: The weights as they lie in the file, where they are to be read back from it and can be.
+        sizes: How many examples each split has in all.
     """
 
     model: nn.Module
@@ -59,6 +60,7 @@ class Inputs:
     calibration: Batches | None = None
     calibration_spec: str = ""
     stored: Stored | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def from_checkpoint(
@@ -119,6 +121,7 @@ def from_checkpoint(
         examples.calibration,
         examples.calibration_spec,
         Stored.of(network, checkpoint) if low_memory else None,
+        examples.sizes,
     )
 
 
@@ -161,6 +164,7 @@ def from_objects(
         (*examples.notes, *unused),
         examples.calibration,
         examples.calibration_spec,
+        sizes=examples.sizes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,8 @@ def compute(
             says of itself.
         ckpt: A checkpoint file.
         split: Name of the split, or several.
-        samples: `"all"`, a number N (a fixed random subset that does not depend on the seed) or `"first:N"`.
+        samples: `"all"`, a number N (a fixed random subset that does not depend on the seed), `"first:N"`, or `"auto"`:
+            as many as make the standard error of the rise of the loss smaller than a contour step.
         loss: A spec, a torch criterion, or a function of (output, target) giving one number per example.
         metric: More such functions or specs; accuracy is on where the loss is a classification's.
         x: Coordinates along the first direction, in multiples of it: `"-1:1:51"` or `(-1, 1, 51)`.
@@ -149,8 +151,10 @@ def compute(
     refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples, bn_layers=bn_layers, bn_batch_size=bn_batch_size)
     if fold_bn:
         check_folding(normalize, perturb, bn_stats, str(directions))
+    from landscape.data import repeatable
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
+    from landscape.execution.sampling import with_enough
     from landscape.execution.session import compute_surface
 
     splits = split_names(split)
@@ -184,8 +188,16 @@ def compute(
     )
     # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
     with strict_arithmetic():
-        inputs = _inputs(model, data, ckpt, splits, settings, bn_data, trust, weights)
-        return compute_surface(inputs, grid, settings, _teller(progress))
+        if settings.samples == "auto":
+            data, bn_data = repeatable(data, splits[0]), repeatable(bn_data, "train")
+
+        def opened(choice: str) -> Inputs:
+            chosen = dataclasses.replace(settings, samples=choice)
+            return _inputs(model, data, ckpt, splits, chosen, bn_data, trust, weights)
+
+        teller = _teller(progress)
+        inputs, chosen = with_enough(opened, grid, settings, teller)
+        return compute_surface(inputs, grid, chosen, teller, settings.asked)
 
 
 def check_rescaling(

@@ -29,8 +29,8 @@ import click
     "--samples",
     default="all",
     show_default=True,
-    metavar="N|first:N",
-    help="A fixed subset: N at random (the same for every seed), or the first N.",
+    metavar="N|first:N|auto",
+    help="A fixed subset: N at random (the same for every seed), the first N, or as many as the picture needs.",
 )
 @click.option(
     "--loss",

@@ -4,7 +4,8 @@ from landscape.data.augment import AUGMENTATIONS
 from landscape.data.batches import Batches
 from landscape.data.imageset import ImageSet
 from landscape.data.loaders import materialise
-from landscape.data.loading import DATASETS, load_data
+from landscape.data.loading import DATASETS, load_data, repeatable
+from landscape.data.samples import up_to
 from landscape.data.splits import Examples, load_examples
 
 __all__ = [
@@ -18,4 +19,6 @@ __all__ = [
     "Examples",
     "ImageSet",
     "materialise",
+    "repeatable",
+    "up_to",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,24 @@ def load_data(spec: Spec | str, split: str = "test") -> ImageSet | Batches:
     """
     opened = open_data(spec, split)
     return opened.resident() if isinstance(opened, ImageSet) else settled(opened)
+
+
+def repeatable(data: Any, split: str) -> Any:
+    """The same data, such that they can be loaded twice.
+
+    Args:
+        data: What data may be: a spec, or what a caller holds.
+        split: Name of the split that a single loader stands for.
+
+    Returns:
+        The data, those that can be walked only once in memory.
+
+    Raises:
+        LandscapeError: If these are too much for it.
+    """
+    if isinstance(data, Mapping):
+        return {name: repeatable(source, str(name)) for name, source in data.items()}
+    return open_loader(data, split) if isinstance(data, Iterator) else data
 
 
 def settled(opened: Opened, low_memory: bool = False) -> ImageSet | Batches:

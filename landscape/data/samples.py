@@ -13,6 +13,7 @@ from landscape.errors import LandscapeError
 
 # Rows that are handled at a time where a whole set need not be in memory at once.
 CHUNK = 256
+_OR_ALL = " or all"
 
 
 class NoSplitsError(LandscapeError):
@@ -26,8 +27,8 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
     the choice `"100"` is the beginning of the choice `"1000"`.
 
     Args:
-        samples: `"all"` or `"N"` (all, or the first N, of the permuted set), or `"first:N"` (the
-            first N in the original order).
+        samples: `"all"` or `"N"` (all, or the first N, of the permuted set), `"first:N"` (the first N in the original
+            order), or what `up_to` gives.
         number: Size of the set.
 
     Returns:
@@ -37,6 +38,8 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
         LandscapeError: If the choice cannot be read, or asks for no example or for more than there are.
     """
     first, count = _read(samples, number)
+    if str(samples).endswith(_OR_ALL):
+        count = min(count, number)
     if count > number:
         raise LandscapeError(
             f"{samples!r} asks for {count} examples, but the set has {number}; ask for {number} or 'all'"
@@ -73,13 +76,25 @@ def _read(samples: str, number: int) -> tuple[bool, int]:
     text = str(samples).strip()
     if text == "all":
         return False, number
-    digits = text.removeprefix("first:")
+    digits = text.removeprefix("first:").removesuffix(_OR_ALL)
     if not (digits.isascii() and digits.isdigit() and int(digits) > 0):
         raise LandscapeError(
             f"cannot read the choice of samples {samples!r}: write 'all', a positive number such as 1000, "
             "or 'first:1000' for the first 1000 in the original order"
         )
-    return digits != text, int(digits)
+    return text.startswith("first:"), int(digits)
+
+
+def up_to(number: int) -> str:
+    """The choice of the first examples of the permuted set, or all of it where it has fewer.
+
+    Args:
+        number: How many examples.
+
+    Returns:
+        What `chosen` takes.
+    """
+    return f"{number}{_OR_ALL}"
 
 
 class Digest:

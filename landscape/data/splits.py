@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from landscape.data.batches import Batches
@@ -26,6 +26,7 @@ class Examples:
         calibration: The training examples over which BatchNorm's statistics are recalibrated; None if not asked for.
         calibration_spec: How these are named in the job.
         low_memory: Whether nothing is kept in memory that can be read again.
+        sizes: How many examples each split has in all.
     """
 
     source: Any
@@ -35,6 +36,7 @@ class Examples:
     calibration: Batches | None = None
     calibration_spec: str = ""
     low_memory: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:
@@ -89,9 +91,10 @@ def load_examples(
         raise LandscapeError(
             f"one loader cannot be the splits {', '.join(splits)}: give a mapping from splits to loaders"
         )
-    parts, training = {}, None
+    parts, sizes, training = {}, {}, None
     for split in splits:
         whole = _plain(open_split(data, split, low_memory))
+        sizes[split] = len(whole)
         as_given = samples == "all" and parsed(data) is None
         parts[split] = settled(whole if as_given else whole.subset(samples), low_memory)
         # A whole set may be large.
@@ -100,7 +103,7 @@ def load_examples(
         split: part.batches(low_memory=low_memory) if isinstance(part, ImageSet) else part
         for split, part in parts.items()
     }
-    return Examples(data, batches, parts, training, low_memory=low_memory)
+    return Examples(data, batches, parts, training, low_memory=low_memory, sizes=sizes)
 
 
 def _plain(loaded: Opened) -> Opened:

@@ -45,7 +45,9 @@ from landscape.storage import check_writable, save, sole_writer
 from landscape.types import Grid, Surface
 
 
-def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
+def compute_surface(
+    inputs: Inputs, grid: Grid, settings: Settings, progress: Progress, asked: Mapping[str, str] | None = None
+) -> Surface:
     """Compute a surface, or go on with one that is on disk.
 
     Args:
@@ -53,6 +55,7 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
         grid: The points.
         settings: Everything else.
         progress: Told what goes on.
+        asked: What the run was left to settle by itself; None for what the settings still leave open.
 
     Returns:
         The surface, complete.
@@ -61,17 +64,17 @@ def compute_surface(inputs: Inputs, grid: Grid, settings: Settings, progress: Pr
         Interrupted: If Ctrl-C or SIGTERM arrives; `surface` of it is what was computed, and it is saved.
         LandscapeError: If an input is wrong, or another run is writing the file.
     """
+    asked = settings.asked if asked is None else asked
     if settings.out is None:
-        return _computed(inputs, grid, settings, progress)
+        return _computed(inputs, grid, settings, progress, asked)
     if settings.out.suffix != ".h5" and not settings.out.is_dir():
         raise LandscapeError(f"the surface is an HDF5 file: give it a name that ends in .h5, not {str(settings.out)!r}")
     check_writable(settings.out)
     with sole_writer(settings.out):
-        return _computed(inputs, grid, settings, progress)
+        return _computed(inputs, grid, settings, progress, asked)
 
 
-def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress) -> Surface:
-    asked = settings.asked
+def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress, asked: Mapping[str, str]) -> Surface:
     setup = set_up(inputs, grid, settled(settings))
     threads = setup.before.get("threads")
     with failures_of_the_device(setup.device), strict_arithmetic(threads), preserved(setup.model):
