@@ -143,11 +143,10 @@ def _chosen(opened: Callable[[str], Inputs], grid: Grid, settings: Settings, pro
     how = f"(pilot: {tried} examples at {points} points)"
     if number >= smallest:
         return "all", f"--samples auto: all examples; fewer leave an error of a contour step or more {how}"
-    errors = [error for pilot in pilots.values() for error in pilot.errors(number, grid)]
+    error = max(float(error) for pilot in pilots.values() for error in pilot.errors(number, grid))
     of = " and ".join(f"{size:,} {split}" for split, size in few.sizes.items())
     return str(number), (
-        f"--samples auto: {number:,} of {of} examples, at which the standard error of the rise is at most "
-        f"{max(errors):.2g} of a contour step {how}"
+        f"--samples auto: {number:,} of {of} examples, at which the standard error of the rise is {_steps(error)} {how}"
     )
 
 
@@ -223,6 +222,11 @@ def rounded_up(number: int) -> int:
     """The next number of two significant digits, so that the last bits of a pilot do not matter."""
     unit = int(10 ** max(len(str(number)) - 2, 0))
     return -(-number // unit) * unit
+
+
+def _steps(error: float) -> str:
+    hundredths = math.ceil(100 * error)
+    return "just below a contour step" if hundredths == 100 else f"at most {hundredths / 100} of a contour step"
 
 
 def _counted(samples: str) -> str:
