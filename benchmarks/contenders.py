@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -41,13 +42,14 @@ class Contender(Protocol):
 class Photographs(Dataset[tuple[Tensor, int]]):
     """Raw images that are turned into tensors and normalised one by one, whenever they are asked for.
 
-    The 2018 tool does so with torchvision's CIFAR-10, which goes through PIL besides: that part is left out.
+    As torchvision's data sets do, which the 2018 tool uses: from an array through PIL to a tensor.
     """
 
     def __init__(self, case: Case) -> None:
         from torchvision import transforms
 
-        self._images = case.images.permute(0, 2, 3, 1).contiguous().numpy()
+        images = case.images.permute(0, 2, 3, 1).contiguous().numpy()
+        self._images = images[..., 0] if images.shape[-1] == 1 else images
         self._labels = case.labels.tolist()
         self._transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(case.mean, case.std)])
 
@@ -57,7 +59,7 @@ class Photographs(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """A normalised image, (C, H, W), and its label."""
-        return self._transform(self._images[index]), self._labels[index]
+        return self._transform(Image.fromarray(self._images[index])), self._labels[index]
 
 
 class UserLoop:
