@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
@@ -85,6 +86,8 @@ def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
 def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
     first = next(iter(task.batches.values())).inputs[:2]
+    if not first.is_floating_point() and not any(isinstance(one, nn.Conv2d) for one in setup.model.modules()):
+        return plain, 0.0, "it takes whole numbers and has no 2-D convolutions to fuse"
     try:
         network = Fused(setup.model, setup.space, setup.draws.subspace(0), first)
         with torch.inference_mode():
@@ -97,6 +100,8 @@ def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, 
         return plain, 0.0, str(error)
     except Exception as error:  # an operator that this torch, this device or these shapes do not have
         return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
+    finally:
+        gc.collect()  # traced networks refer to themselves
     if not difference <= FUSED_ERROR:
         return plain, 0.0, f"the fused network differs by {difference:.1e} relative"
     return network, difference, ""
