@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation.arithmetic import DTYPES, lowered
+from landscape.models.convolution import FusedConvolution
 from landscape.models.folding import fold
-from landscape.models.fusing import FusedConvolution, can_fuse, fused
+from landscape.models.fusing import can_fuse, fused
 from landscape.models.products import without_first_layer
-from landscape.parameters import Direction, ParameterSpace, Subspace
+from landscape.parameters import Coordinates, Direction, ParameterSpace, Subspace
 
 # Products of the inputs with the first layer are kept for all points up to this many bytes.
 MOST_PRODUCTS = 1 << 30
@@ -37,8 +38,14 @@ class Network(Protocol):
     def follow(self, subspace: Subspace) -> None:
         """Move along other directions from now on."""
 
-    def at(self, point: Sequence[float]) -> AbstractContextManager[None]:
+    def at(self, point: Coordinates) -> AbstractContextManager[None]:
         """Be at a point, and back at the trained weights on every way out."""
+
+    def largest(self) -> Tensor | None:
+        """What `in_range` is to be asked at coordinates that only the device knows; None where it need not be."""
+
+    def in_range(self, largest: float) -> bool:
+        """Whether no number can have run out of range in silence, going by `largest`."""
 
     def prepared(self, batches: Batches) -> Batches:
         """The examples with the part of the work that is the same at every point; asked at the trained weights."""
@@ -65,9 +72,16 @@ class Plain:
         """Move along other directions from now on."""
         self._subspace = subspace
 
-    def at(self, point: Sequence[float]) -> AbstractContextManager[None]:
+    def at(self, point: Coordinates) -> AbstractContextManager[None]:
         """Be at a point, and back at the trained weights on every way out."""
         return self._subspace.at(point)
+
+    def largest(self) -> None:
+        """Nothing: what runs out of range shows in the outputs."""
+
+    def in_range(self, largest: float) -> bool:
+        """Yes."""
+        return True
 
     def prepared(self, batches: Batches) -> Batches:
         """The examples as they are."""
@@ -86,6 +100,9 @@ class Fused:
     A first layer that is linear in the flattened inputs is multiplied with them once, for all points of the subspace.
     The copy computes the network's function under frozen statistics, at every point of the subspace, up to rounding:
     folding maps the directions, too (`Folding.direction`), so that BatchNorm is gone from the forward pass.
+
+    A ReLU within a convolution makes 0 of NaN. At every point two examples are therefore tried before the rest: where
+    they come within the square root of the largest number of the arithmetic, ReLU is left to torch, which keeps NaN.
 
     Args:
         model: The network, in eval mode and float32; it is not changed.
@@ -114,6 +131,9 @@ class Fused:
         self._rest = None if shortened is None else shortened[0]
         self._first = None if shortened is None else shortened[1]
         self._shape = example.shape[1:]
+        self._example = example
+        self._relus = [one for one in self._convolutions if one.relu]
+        self._tried_for: str | None = ""
         if not self._convolutions and self._first is None:
             raise LandscapeError("it has no 2-D convolutions to fuse, and does not begin with a linear layer")
         self.follow(subspace)
@@ -138,8 +158,11 @@ class Fused:
             self._steps = [(tensors.get(weight), tensors.get(bias)) for tensors in moved]
 
     @contextmanager
-    def at(self, point: Sequence[float]) -> Iterator[None]:
+    def at(self, point: Coordinates) -> Iterator[None]:
         """Be at a point, and back at the trained weights on every way out.
+
+        Args:
+            point: Its coordinates; where they are tensors, `in_range` is for the caller to ask.
 
         Yields:
             Nothing.
@@ -162,8 +185,34 @@ class Fused:
             products = [self._first.products(inputs, self._steps) for inputs in batches.chunks()]
         return dataclasses.replace(batches, inputs=torch.cat(products))
 
+    def largest(self) -> Tensor | None:
+        """The largest absolute value before a ReLU that two examples give at the present weights; NaN if one is."""
+        if not self._relus:
+            return None
+        seen: list[Tensor] = []
+        for convolution in self._relus:
+            convolution.keeps_nan, convolution.seen = True, seen
+        try:
+            self._outputs(self._example)
+        finally:
+            for convolution in self._relus:
+                convolution.keeps_nan, convolution.seen = False, None
+        return torch.stack(seen).max()
+
+    def in_range(self, largest: float) -> bool:
+        """Whether other examples are far from the largest number, too."""
+        return largest < math.sqrt(torch.finfo(DTYPES.get(self.precision, torch.float32)).max)
+
     def __call__(self, inputs: Tensor) -> Tensor:
         """Map inputs (n, ...) to outputs (n, ...)."""
+        if self._tried_for not in (self.precision, None):
+            largest = self.largest()
+            for convolution in self._relus:
+                convolution.keeps_nan = largest is not None and not self.in_range(float(largest))
+            self._tried_for = self.precision
+        return self._outputs(inputs)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
         for convolution in self._convolutions:
             convolution.dtype = DTYPES.get(self.precision, torch.float32)
         program = self._program if self._rest is None or inputs.shape[1:] == self._shape else self._rest
@@ -171,7 +220,8 @@ class Fused:
             outputs: Tensor = program(inputs)
         return outputs
 
-    def _moved_to(self, point: Sequence[float]) -> None:
+    def _moved_to(self, point: Coordinates) -> None:
+        self._tried_for = None if any(isinstance(one, Tensor) for one in point) else ""
         if self._first is not None:
             self._first.coordinates = point
         for convolution in self._convolutions:

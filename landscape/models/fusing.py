@@ -15,6 +15,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
+from landscape.models.convolution import FusedConvolution
 from landscape.models.graph import plain_layer, program
 
 RELU_FUNCTIONS = {torch.relu, torch.relu_, functional.relu, functional.relu_}
@@ -22,66 +23,6 @@ ADDITIONS = {operator.add, operator.iadd, torch.add}
 # Beyond it torch's own pool is as quick.
 FEW_CHANNELS = 32
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-
-
-class FusedConvolution(nn.Module):
-    """A 2-D convolution with what follows it: relu(conv(x) + other), where `other` and ReLU may be missing.
-
-    Attributes:
-        layer: The convolution, whose parameters are used.
-        dtype: Arithmetic of the products, float32 or lower; sums are in float32.
-    """
-
-    def __init__(self, layer: nn.Conv2d, relu: bool) -> None:
-        super().__init__()
-        self.layer, self.relu = layer, relu
-        self.dtype = torch.float32
-        self._packed: dict[torch.dtype, tuple[Tensor, Tensor | None]] = {}
-
-    def forget(self) -> None:
-        """Forget packed weights: the parameters have changed."""
-        self._packed.clear()
-
-    def forward(self, inputs: Tensor, other: Tensor | None = None) -> Tensor:
-        """Map (n, channels, height, width) to the convolution's output shape, which is that of `other`."""
-        inputs = inputs.to(self.dtype, memory_format=torch.channels_last)
-        if other is not None:
-            other = other.to(self.dtype, memory_format=torch.channels_last)
-        weight, bias = self._weights()
-        return (self._on_gpu if inputs.is_cuda else self._on_cpu)(inputs, other, weight, bias)
-
-    def _weights(self) -> tuple[Tensor, Tensor | None]:
-        if self.dtype not in self._packed:
-            layer = self.layer
-            weight = layer.weight.detach().to(self.dtype, memory_format=torch.channels_last)
-            bias = None if layer.bias is None else layer.bias.detach().to(self.dtype)
-            if not weight.is_cuda:
-                weight = torch.ops.mkldnn._reorder_convolution_weight(
-                    weight, layer.padding, layer.stride, layer.dilation, layer.groups, None
-                )
-            self._packed[self.dtype] = weight, bias
-        return self._packed[self.dtype]
-
-    def _on_cpu(self, inputs: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
-        layer, kind = self.layer, "relu" if self.relu else "none"
-        where: Any = layer.padding, layer.stride, layer.dilation, layer.groups
-        if other is None:
-            alone: Tensor = torch.ops.mkldnn._convolution_pointwise(inputs, weight, bias, *where, kind, [], "")
-            return alone
-        after: Any = ("add", 1.0, kind if self.relu else None, [], "")
-        summed: Tensor = torch.ops.mkldnn._convolution_pointwise.binary(inputs, other, weight, bias, *where, *after)
-        return summed
-
-    def _on_gpu(self, inputs: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
-        layer = self.layer
-        where: Any = layer.stride, layer.padding, layer.dilation, layer.groups
-        if self.relu and bias is not None and inputs.dtype != torch.bfloat16:
-            if other is None:
-                return torch.cudnn_convolution_relu(inputs, weight, bias, *where)
-            return torch.cudnn_convolution_add_relu(inputs, weight, other, 1.0, bias, *where)
-        output = functional.conv2d(inputs, weight, bias, *where)
-        output = output if other is None else output.add_(other)
-        return output.relu_() if self.relu else output
 
 
 class HalvingPool(nn.Module):

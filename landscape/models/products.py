@@ -21,13 +21,13 @@ class Combination(nn.Module):
 
     Attributes:
         layer: The layer, with its weights at the trained ones.
-        coordinates: The a_i.
+        coordinates: The a_i, numbers or tensors without an axis.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.layer = layer
-        self.coordinates: Sequence[float] = ()
+        self.coordinates: Sequence[float | Tensor] = ()
 
     def products(self, inputs: Tensor, steps: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor:
         """Multiply inputs with the weights and with every direction.
@@ -50,7 +50,10 @@ class Combination(nn.Module):
         """Map products (n, 1 + directions, outputs) to outputs (n, outputs)."""
         total = products[:, 0]
         for number, coordinate in enumerate(self.coordinates, start=1):
-            total = torch.add(total, products[:, number], alpha=coordinate)
+            if isinstance(coordinate, Tensor):
+                total = torch.addcmul(total, products[:, number], coordinate.to(total.dtype))
+            else:
+                total = torch.add(total, products[:, number], alpha=coordinate)
         return total
 
 

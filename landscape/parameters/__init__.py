@@ -6,12 +6,13 @@ from landscape.parameters.pieces import FloatArray, Piece, arrays_of, filter_squ
 from landscape.parameters.regenerated import RegeneratedSubspace
 from landscape.parameters.roles import ROLES, Filters
 from landscape.parameters.space import PERTURB, Entry, ParameterSpace, canonical
-from landscape.parameters.subspace import Direction, Subspace, preserved
+from landscape.parameters.subspace import Coordinates, Direction, Subspace, preserved
 
 __all__ = [
     "PERTURB",
     "ROLES",
     "Base",
+    "Coordinates",
     "Direction",
     "Entry",
     "Filters",

@@ -16,7 +16,7 @@ from torch import Tensor
 from landscape.parameters.base import Base
 from landscape.parameters.pieces import doubles, pieces_of, put_together
 from landscape.parameters.space import Entry
-from landscape.parameters.subspace import Subspace, like, symmetric
+from landscape.parameters.subspace import Coordinates, Subspace, like, symmetric
 
 # Draws a tensor of a direction for a parameter and its trained values, as pieces that are flat and in its dtype.
 Draw: TypeAlias = Callable[[Entry, Tensor], Iterator[Tensor]]
@@ -104,19 +104,19 @@ class RegeneratedSubspace(Subspace):
         base = self._base[entry.name]
         return zip(*(draw(entry, base) for draw in self._draws), strict=True)
 
-    def _go(self, point: Sequence[float]) -> None:
+    def _go(self, point: Coordinates) -> None:
         _for_each(lambda entry: self._add(entry, point), [one for one in self._entries if _may_be_cut(one.parameter)])
         for entry in self._entries:
             if not _may_be_cut(entry.parameter):
                 self._add_whole(entry, entry.parameter.detach(), point)
 
-    def _add(self, entry: Entry, point: Sequence[float]) -> None:
+    def _add(self, entry: Entry, point: Coordinates) -> None:
         parameter = entry.parameter.detach()
         for piece, parts in zip(pieces_of(entry.filters, parameter.shape), self._pieces(entry), strict=True):
             for part, coordinate in zip(parts, point, strict=True):
                 torch._foreach_add_([piece.of(parameter)], [part.to(parameter.device)], alpha=float(coordinate))
 
-    def _add_whole(self, entry: Entry, parameter: Tensor, point: Sequence[float]) -> None:
+    def _add_whole(self, entry: Entry, parameter: Tensor, point: Coordinates) -> None:
         base = self._base[entry.name]
         for draw, coordinate in zip(self._draws, point, strict=True):
             step = put_together(entry.filters, torch.empty(parameter.shape, dtype=parameter.dtype), draw(entry, base))

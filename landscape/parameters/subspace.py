@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,11 @@ from landscape.parameters.parametrizations import computed
 from landscape.parameters.pieces import inner_product, pieces_of
 from landscape.parameters.roles import Filters
 from landscape.parameters.space import Entry, ParameterSpace
+
+# Products with coordinates that are tensors take memory of their own up to so many numbers.
+AT_ONCE = 1 << 24
+# Coordinates of a point, in multiples of the directions: numbers, or tensors without an axis on the device.
+Coordinates: TypeAlias = Sequence[float | Tensor]
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,12 @@ class Subspace:
         return self.gram[0][1] / scale if scale else float("nan")
 
     @contextmanager
-    def at(self, point: Sequence[float]) -> Iterator[None]:
+    def at(self, point: Coordinates) -> Iterator[None]:
         """Place the model at a point, set from the origin, and restore the origin's bits on every way out.
 
         Args:
-            point: One coordinate per direction, in multiples of it.
+            point: One coordinate per direction, in multiples of it. Tensors are read on the device alone; products with
+                them are rounded before they are added.
 
         Yields:
             Nothing; the model's own parameters have moved meanwhile.
@@ -111,9 +118,15 @@ class Subspace:
         """Let go of all tensors; no point can be reached any more."""
         self.directions, self._steps, self._parameters, self._origin = (), [], [], []
 
-    def _go(self, point: Sequence[float]) -> None:
+    def _go(self, point: Coordinates) -> None:
         for (parameters, step), coordinate in zip(self._steps, point, strict=True):
-            torch._foreach_add_(parameters, step, alpha=float(coordinate))
+            if not isinstance(coordinate, Tensor):
+                torch._foreach_add_(parameters, step, alpha=float(coordinate))
+            elif sum(one.numel() for one in step) <= AT_ONCE:
+                torch._foreach_add_(parameters, torch._foreach_mul(step, coordinate.to(step[0].dtype)))
+            else:
+                for parameter, one in zip(parameters, step, strict=True):
+                    parameter.addcmul_(one, coordinate.to(one.dtype))
 
     def _product(self, a: Direction, b: Direction) -> float:
         both = (name for name in a.tensors if name in b.tensors)
