@@ -24,7 +24,7 @@ from landscape.execution.results import Results
 from landscape.types import FloatArray, Grid
 
 FEWEST = 9  # points along each axis that are measured in any case
-CHECKS = 2  # times, at most, that points left out are measured to see how far off they are
+CHECKS = 2  # times that points left out are measured, after which some that are off no longer count against the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ class Refinement:
                 yield from self._refining(level)
             off = yield from self._checking()
             enough = self.outcome.rms <= self._asked
-            if enough and (checks == CHECKS or not off):
+            if enough and (checks >= CHECKS or not off):
                 break
             if not enough:
                 self._tolerance /= 2
