@@ -2,10 +2,10 @@
 
 from landscape.evaluation.arithmetic import refuse_precision, strict_arithmetic
 from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
-from landscape.evaluation.evaluator import Evaluator, Measurement, check_determinism
+from landscape.evaluation.evaluator import Evaluator, check_determinism
 from landscape.evaluation.metrics import LOSSES, METRICS
 from landscape.evaluation.networks import Fused, Network, Plain, cannot_fuse
-from landscape.evaluation.sums import Sums
+from landscape.evaluation.sums import Measurement, Sums
 from landscape.evaluation.task import Task, make_task, moved
 
 __all__ = [

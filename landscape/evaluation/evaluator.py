@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation.batchnorm import Statistics
-from landscape.evaluation.memory import fixed_batches, out_of_memory, too_little_memory
+from landscape.evaluation.memory import fixed_batches, free_memory, out_of_memory, too_little_memory
 from landscape.evaluation.networks import Network
-from landscape.evaluation.sums import Sums
+from landscape.evaluation.sums import Measurement, Sums
 from landscape.evaluation.task import Task
 from landscape.parameters import Subspace
 
@@ -23,28 +23,6 @@ Result = TypeVar("Result")
 
 # Every tenth example is evaluated in float32, too, where a lower precision is corrected.
 EVERY = 10
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What is measured at a point.
-
-    Attributes:
-        sums: For each split, the sums under each policy for BatchNorm's statistics.
-        drift: Of the recalibrated statistics from the frozen ones, as `Statistics.drift` names it.
-    """
-
-    sums: Mapping[str, Mapping[str, Sums]]
-    drift: Mapping[str, float]
-
-    def values(self) -> dict[str, list[float]]:
-        """All numbers under their names in the file: one per policy, or a single one of the statistics."""
-        found: dict[str, list[float]] = {}
-        for split, measured in self.sums.items():
-            per_policy = [sums.values() for sums in measured.values()]
-            for name in per_policy[-1]:
-                found[f"{split}/{name}"] = [values.get(name, 0.0) for values in per_policy]
-        return {**found, **{f"statistics/{name}": [value] for name, value in self.drift.items()}}
 
 
 class Evaluator:
@@ -63,7 +41,11 @@ class Evaluator:
         network: The network.
         batch_size: The present one.
         corrects: Whether every tenth example is evaluated in float32, too, to correct a lower precision.
+        name: What it is called in the file.
+        reason: Why it is not a quicker one, where it tried to be.
     """
+
+    reason = ""
 
     def __init__(
         self, network: Network, task: Task, batch_size: int, statistics: Statistics, layers: bool = False
@@ -75,7 +57,13 @@ class Evaluator:
         self._statistics = statistics
         self._layers = layers
         self._batches = {split: network.prepared(batches) for split, batches in task.batches.items()}
+        self._thinned: dict[str, Batches] = {}
         self._centre_losses: dict[tuple[str, str], Tensor] = {}
+
+    @property
+    def name(self) -> str:
+        """What it is called in the file."""
+        return self.network.name
 
     @property
     def recalibrates(self) -> bool:
@@ -90,6 +78,7 @@ class Evaluator:
         """
         self.network.follow(subspace)
         self._batches = {split: self.network.prepared(batches) for split, batches in self._task.batches.items()}
+        self._thinned.clear()
 
     def losses(self, point: Sequence[float], precision: str) -> dict[str, Tensor]:
         """The loss of every example at a point, in a precision of choice, under the first policy.
@@ -196,14 +185,14 @@ class Evaluator:
         return Measurement(sums, drift)
 
     def _point_sums(self, split: str, policy: str) -> Sums:
-        parts = self._retrying(policy, lambda: list(self._values(split, policy)))
-        return self._sums(split, policy, parts)
+        numbers = self._retrying(policy, lambda: self._numbers(split, policy, list(self._values(split, policy))))
+        return self._decoded(split, numbers.tolist())
 
     def _centre_sums(self, split: str, policy: str) -> Sums:
         """The sums at the centre, keeping the losses of the examples; `frozen` comes first."""
         parts = self._retrying(policy, lambda: list(self._values(split, policy)))
         losses = self._centre_losses[policy, split] = torch.cat([part[0] for part in parts])
-        sums = self._sums(split, policy, parts)
+        sums = self._decoded(split, self._numbers(split, policy, parts).tolist())
         if policy == "frozen":
             return sums
         apart = losses - self._centre_losses["frozen", split]
@@ -234,21 +223,28 @@ class Evaluator:
         assert total is not None
         return total
 
-    def _sums(self, split: str, policy: str, parts: Sequence[Tensor]) -> Sums:
-        sums, squares = self._totals(split, policy, parts).tolist()
-        names = (*self._task.names, "loss_rise")
-        pairs = {name: (total, square) for name, total, square in zip(names, sums, squares, strict=True)}
-        apart = self._differences(split, policy, parts) if self.corrects else ()
-        return Sums(len(self._batches[split]), pairs, apart)
+    def _numbers(self, split: str, policy: str, parts: Sequence[Tensor]) -> Tensor:
+        """What `_decoded` makes sums of, on the device, without an axis more than one."""
+        totals = self._totals(split, policy, parts).flatten()
+        return torch.cat([totals, self._differences(split, parts)]) if self.corrects else totals
 
-    def _differences(self, split: str, policy: str, parts: Sequence[Tensor]) -> tuple[int, float, float]:
-        """Number, sum and sum of squares of the differences in loss between float32 and the present precision."""
+    def _decoded(self, split: str, numbers: Sequence[float]) -> Sums:
+        names = (*self._task.names, "loss_rise")
+        sums, squares, apart = numbers[: len(names)], numbers[len(names) : 2 * len(names)], numbers[2 * len(names) :]
+        pairs = {name: (total, square) for name, total, square in zip(names, sums, squares, strict=True)}
+        number = len(self._batches[split])
+        return Sums(number, pairs, (-(-number // EVERY), apart[0], apart[1]) if apart else ())
+
+    def _differences(self, split: str, parts: Sequence[Tensor]) -> Tensor:
+        """Sum and sum of squares of the differences in loss between float32 and the present precision, shape (2,)."""
         low = torch.cat([part[0] for part in parts])[::EVERY]
-        every = self._batches[split].every(EVERY)
+        if split not in self._thinned:
+            self._thinned[split] = self._batches[split].every(EVERY)
         with self._in("fp32"):
-            exact = [self._task.per_example(self.network, *pair)[0] for pair in every.split(self.batch_size)]
+            pairs = self._thinned[split].split(self.batch_size)
+            exact = [self._task.per_example(self.network, *pair)[0] for pair in pairs]
         apart = torch.cat(exact) - low
-        return len(apart), float(apart.sum()), float(apart.square().sum())
+        return torch.stack([apart.sum(), apart.square().sum()])
 
     def _retrying(self, policy: str, compute: Callable[[], Result]) -> Result:
         """Compute, halving the batch size for as long as memory runs out and the batches are ours to choose."""
@@ -264,9 +260,7 @@ class Evaluator:
                 if self.batch_size <= 2:
                     raise too_little_memory() from error
                 self.batch_size = max(2, self.batch_size // 2)
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            free_memory()
 
 
 def check_determinism(evaluator: Evaluator, device: torch.device) -> str:

@@ -72,3 +72,25 @@ class Sums:
         if self.differences:
             found["loss_correction"], found["loss_correction_stderr"] = self.correction()
         return {**found, "count": self.count}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured at a point.
+
+    Attributes:
+        sums: For each split, the sums under each policy for BatchNorm's statistics.
+        drift: Of the recalibrated statistics from the frozen ones, as `Statistics.drift` names it.
+    """
+
+    sums: Mapping[str, Mapping[str, Sums]]
+    drift: Mapping[str, float]
+
+    def values(self) -> dict[str, list[float]]:
+        """All numbers under their names in the file: one per policy, or a single one of the statistics."""
+        found: dict[str, list[float]] = {}
+        for split, measured in self.sums.items():
+            per_policy = [sums.values() for sums in measured.values()]
+            for name in per_policy[-1]:
+                found[f"{split}/{name}"] = [values.get(name, 0.0) for values in per_policy]
+        return {**found, **{f"statistics/{name}": [value] for name, value in self.drift.items()}}
