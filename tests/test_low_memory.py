@@ -345,6 +345,20 @@ def test_either_way_goes_on_with_what_the_other_began(tmp_path, plain, first):
     check_equal(reference, compute(path, out=tmp_path / "part.h5", low_memory=not first))
 
 
+def test_going_on_without_the_fused_network_is_told(tmp_path):
+    path, told = written(convolutions, tmp_path / "net.pt"), Notes()
+    begun = compute(path, out=tmp_path / "part.h5", progress=Notes())
+    if begun.provenance["evaluator"] != "fused":
+        pytest.skip("torch has no fused convolutions here")
+    with pytest.raises(Interrupted):
+        compute(path, out=tmp_path / "part.h5", overwrite=True, progress=Notes(3))
+    lean = compute(path, out=tmp_path / "part.h5", low_memory=True, progress=told)
+    np.testing.assert_allclose(lean["loss"], begun["loss"], rtol=1e-6)
+    note = "the file was begun with the fused network: with the eager one the last bits may differ"
+    assert note in told.said
+    assert note in lean.provenance["notes"]
+
+
 def test_directions_that_have_to_be_held_are_refused(tmp_path):
     path = written(convolutions, tmp_path / "net.pt")
     for directions in (f"to({path})", str(path)):

@@ -163,6 +163,9 @@ class _Session:
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
+        name, begun = chosen.evaluator.network.name, self._before.get("evaluator")
+        if begun and begun != name:
+            self._note(f"the file was begun with the {begun} network: with the {name} one the last bits may differ")
         if chosen.reason:
             self._progress.say(f"evaluated without the fused network: {chosen.reason}")
         return chosen
