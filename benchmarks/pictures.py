@@ -34,16 +34,14 @@ def draw_speed(content: Content, path: Path) -> None:
 
     models = content["results"]
     names = [n for n in CONTENDER_NAMES if any("median" in m["contenders"].get(n, {}) for m in models.values())]
-    figure, axes = plt.subplots(
-        1, len(models), figsize=(2.4 + 2.1 * len(models), 0.9 + 0.34 * len(names)), sharey=True, squeeze=False
-    )
+    size = 2.4 + 2.1 * len(models), 0.9 + 0.34 * len(names)
+    figure, axes = plt.subplots(1, len(models), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, (model, found) in zip(axes[0], models.items(), strict=True):
         _bars(axis, found["contenders"], names)
         axis.set_title(SHORT[model], fontsize=10)
     axes[0][0].set_yticks(range(len(names)), [CONTENDER_NAMES[name] for name in names], fontsize=9)
     axes[0][0].invert_yaxis()
     figure.supxlabel("points per second, as a multiple of the user's loop (medians; lines: every round)", fontsize=9)
-    figure.tight_layout()
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
@@ -77,7 +75,9 @@ def draw_pictures(content: Content, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     found = content["results"]
-    figure, axes = plt.subplots(1, len(found), figsize=(3.1 * len(found), 3.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(found), figsize=(3.1 * len(found), 3.2), sharey=True, squeeze=False, layout="constrained"
+    )
     styles = {"row order": ("#b0813a", "s"), "coarse to fine": ("#6c757d", "o")}
     for axis, (name, row) in zip(axes[0], found.items(), strict=True):
         for order, (colour, mark) in styles.items():
@@ -97,7 +97,6 @@ def draw_pictures(content: Content, path: Path) -> None:
     axes[0][0].set_ylabel("RMS error in log loss, by its range", fontsize=9)
     axes[0][-1].legend(fontsize=7, loc="lower left", frameon=False)
     figure.supxlabel("share of the points measured", fontsize=9)
-    figure.tight_layout()
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

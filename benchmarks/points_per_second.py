@@ -23,6 +23,7 @@ from benchmarks.timing import Run, largest_relative, summary
 from benchmarks.workers import CONTENDERS, EXACT, FailedError, Worker
 
 REFERENCE = "fp32"
+TRIAL = 2  # points along each side of a trial
 REST = 0.3  # threads of the contender before go to sleep
 
 
@@ -134,7 +135,7 @@ def _prepared(workers: Mapping[str, Worker], path: Path) -> tuple[dict[str, dict
 
 def _tried(worker: Worker, path: Path, variant: str) -> float:
     worker.prepare(path, variant)
-    return _timed(worker, 3).per_point
+    return _timed(worker, TRIAL).typical
 
 
 def _timed(worker: Worker, side: int) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ class Run:
         What comes before the first point is set-up, and the first point itself warms up: neither counts.
         """
         return (self.stamps[-1] - self.stamps[0]) / (len(self.stamps) - 1)
+
+    @property
+    def typical(self) -> float:
+        """The median of the seconds between the ends of two points: what a short trial is judged by."""
+        return statistics.median(after - before for before, after in itertools.pairwise(self.stamps))
 
     @property
     def setup(self) -> float:
