@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -433,3 +434,75 @@ def test_weights_that_changed_since_they_were_read_are_kept(tmp_path):
     base = Base(model, space.moved, stored.tensors, stored.check)
     assert base.kept == model.table.weight.numel() * 4
     check_alike(model, *pair(model, stored=stored.tensors))
+
+
+MEASURE = """
+import sys, threading, time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import landscape
+
+
+class Peak:
+    def __enter__(self):
+        self.base = self.most = anonymous()
+        self.going = True
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        while self.going:
+            self.most = max(self.most, anonymous())
+            time.sleep(0.002)
+
+    def __exit__(self, *_):
+        self.going = False
+        self.thread.join()
+
+
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def peak(model, data, **options):
+    with Peak() as found:
+        landscape.compute(model, data, x=(0, 1, 2), y=None, progress=False, **options)
+    return found.most - found.base
+
+
+torch.set_num_threads(1)
+peak(nn.Linear(3, 3), [(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))])  # whatever is imported at first use
+inputs = [(torch.randn(2, 512), torch.zeros(2, dtype=torch.long))]
+for file in sys.argv[2:]:
+    print(peak(sys.argv[1], inputs, ckpt=file, low_memory=True))
+print(peak(sys.argv[1], inputs, ckpt=file))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell how much memory is anonymous")
+def test_memory_stays_near_that_of_the_network(tmp_path):
+    """Two tensors of half the network each, so that a temporary copy of either would show."""
+    layers = "nn.Sequential(nn.Linear(512, 16384), nn.Linear(16384, 512))"
+    (tmp_path / "nets.py").write_text(f"from torch import nn\n\n\ndef build():\n    return {layers}\n")
+    model = nn.Sequential(nn.Linear(512, 16384), nn.Linear(16384, 512))
+    size = sum(parameter.numel() * 4 for parameter in model.parameters())
+    torch.save(model.state_dict(), tmp_path / "net.pt")
+    save_file(model.state_dict(), tmp_path / "net.safetensors")
+    words = [
+        sys.executable,
+        "-c",
+        MEASURE,
+        f"{tmp_path}/nets.py:build",
+        tmp_path / "net.pt",
+        tmp_path / "net.safetensors",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    *lean, plain = (int(line) / size for line in done.stdout.split())
+    slack = 30e6 / size  # the allocator's, whatever the network
+    assert all(ratio < 1.3 + slack for ratio in lean)
+    assert plain > 2.9
