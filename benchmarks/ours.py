@@ -23,8 +23,7 @@ class Ours:
 
     variants = ("",)
 
-    def __init__(self, device: str = "cpu", label: str = "landscape, fp32", **options: Any) -> None:
-        self.label = label
+    def __init__(self, device: str = "cpu", **options: Any) -> None:
         self._device, self._options = device, options
 
     def prepare(self, case: Case, variant: str) -> None:
@@ -55,7 +54,6 @@ class OursEager:
     paths, and they are to be compared with it.
     """
 
-    label = "landscape, eager evaluator"
     variants = ("",)
 
     def __init__(self, device: str = "cpu") -> None:
@@ -100,7 +98,6 @@ class OursEager:
 class Exact:
     """The same in float64, whose losses stand for the true ones; never timed."""
 
-    label = "float64"
     variants = ("",)
 
     def __init__(self, device: str = "cpu") -> None:

@@ -82,7 +82,6 @@ def minus(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, T
 class LossLandscapes:
     """`loss-landscapes`: `random_plane(model, Loss(criterion, X, y))`."""
 
-    label = "loss-landscapes"
     variants = ("all images in one batch (its Loss)", f"batches of {BATCH} (a Metric of one's own)")
 
     def prepare(self, case: Case, variant: str) -> None:
@@ -144,7 +143,6 @@ class LossLandscapes:
 class LossLandscape3D:
     """`loss-landscape-3d`: `LossLandscapeCalculator(model, loader, criterion).calculate(...)`."""
 
-    label = "loss-landscape-3d"
     variants = ("batches of 32 (its example)", f"batches of {BATCH}")
 
     def prepare(self, case: Case, variant: str) -> None:
@@ -213,7 +211,6 @@ def _last_batch(
 class Landscaper:
     """`landscaper`: `LossLandscape.compute(model, data, directions, scalar_fn, dim=2)`."""
 
-    label = "landscaper"
     variants = ("",)
 
     def prepare(self, case: Case, variant: str) -> None:

@@ -7,19 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-OURS = ("fp32", "auto", "bf16", "eager")
+from benchmarks.workers import CONTENDERS
+
 SHORT = {"lenet": "LeNet", "mlp": "MLP", "resnet20": "ResNet-20", "resnet56": "ResNet-56", "vit": "ViT"}
-CONTENDER_NAMES = {
-    "user": "user's loop",
-    "user-flushed": "user's loop, denormals flushed",
-    "loss-landscapes": "loss-landscapes",
-    "loss-landscape-3d": "loss-landscape-3d",
-    "landscaper": "landscaper",
-    "eager": "landscape, eager",
-    "fp32": "landscape, fp32",
-    "auto": "landscape, auto at 1 %",
-    "bf16": "landscape, bf16",
-}
 Content = Mapping[str, Any]
 
 
@@ -33,13 +23,13 @@ def draw_speed(content: Content, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     models = content["results"]
-    names = [n for n in CONTENDER_NAMES if any("median" in m["contenders"].get(n, {}) for m in models.values())]
+    names = [n for n in CONTENDERS if any("median" in m["contenders"].get(n, {}) for m in models.values())]
     size = 2.4 + 2.1 * len(models), 0.9 + 0.34 * len(names)
     figure, axes = plt.subplots(1, len(models), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, (model, found) in zip(axes[0], models.items(), strict=True):
         _bars(axis, found["contenders"], names)
         axis.set_title(SHORT[model], fontsize=10)
-    axes[0][0].set_yticks(range(len(names)), [CONTENDER_NAMES[name] for name in names], fontsize=9)
+    axes[0][0].set_yticks(range(len(names)), [CONTENDERS[name].words for name in names], fontsize=9)
     axes[0][0].invert_yaxis()
     figure.supxlabel("points per second, as a multiple of the user's loop (medians; lines: every round)", fontsize=9)
     figure.savefig(path, dpi=150)
@@ -56,7 +46,7 @@ def _bars(axis: Any, rows: Content, names: Sequence[str]) -> None:
             continue
         ratio, each = user / row["median"], [user / seconds for seconds in row["seconds_per_point"]]
         largest = max(largest, *each)
-        axis.barh(place, ratio, color="#2a6f97" if name in OURS else "#b8b8b8", height=0.7)
+        axis.barh(place, ratio, color="#2a6f97" if CONTENDERS[name].ours else "#b8b8b8", height=0.7)
         axis.plot([min(each), max(each)], [place, place], color="#202020", linewidth=1)
         axis.text(max(ratio, *each), place, f" {ratio:.2f}", va="center", fontsize=8)
     axis.axvline(1.0, color="#202020", linewidth=0.6, linestyle=":")

@@ -38,9 +38,8 @@ def main() -> None:
             case = build_case(name, options.images)
             path = Path(folder) / f"{name}.pt"
             case.save(path)
-            about_case = _described(case)
-            names = [one for one in options.only if one != "user-flushed" or about_case["denormals"]]
-            found[name] = {**about_case, **measure(path, names, options)}
+            names = [one for one in options.only if name in (CONTENDERS[one].models or CASES)]
+            found[name] = {**_described(case), **measure(path, names, options)}
             write_results("points_per_second", _settings(options), found, about)
 
 
@@ -126,7 +125,7 @@ def _prepared(workers: Mapping[str, Worker], path: Path) -> tuple[dict[str, dict
             tried = {variant: _tried(worker, path, variant) for variant in variants}
             best = min(tried, key=lambda variant: tried[variant])
             worker.prepare(path, best)
-            rows[name] = {"label": worker.label(), "variant": best, "variants": tried, "trial": tried[best]}
+            rows[name] = {"variant": best, "variants": tried, "trial": tried[best]}
         except FailedError as error:
             reasons[name] = str(error)
             print(f"  {name}: {error}", flush=True)

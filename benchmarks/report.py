@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import RESULTS
-from benchmarks.pictures import CONTENDER_NAMES, OURS, SHORT, draw_pictures, draw_speed
+from benchmarks.pictures import SHORT, draw_pictures, draw_speed
+from benchmarks.workers import CONTENDERS
 
 README = RESULTS.parent / "README.md"
 Content = Mapping[str, Any]
@@ -80,16 +81,16 @@ def _row(cells: Sequence[str]) -> str:
 def speed_table(content: Content) -> list[str]:
     """Milliseconds per point, by the user's loop; differences and errors; set-up; notes."""
     models: Content = content["results"]
-    names = [name for name in CONTENDER_NAMES if any(name in model["contenders"] for model in models.values())]
+    names = [name for name in CONTENDERS if any(name in model["contenders"] for model in models.values())]
     head = ["ms per point (times the user's loop)", *(SHORT[name] for name in models)]
-    speed = [[CONTENDER_NAMES[name], *(_speed(model, name) for model in models.values())] for name in names]
-    apart = [[CONTENDER_NAMES[name], *(_apart(model, name) for model in models.values())] for name in names]
+    speed = [[CONTENDERS[name].words, *(_speed(model, name) for model in models.values())] for name in names]
+    apart = [[CONTENDERS[name].words, *(_apart(model, name) for model in models.values())] for name in names]
     errors = [
-        [CONTENDER_NAMES[name], *(_error(model, name) for model in models.values())]
+        [CONTENDERS[name].words, *(_error(model, name) for model in models.values())]
         for name in names
         if any("largest_error" in model["contenders"].get(name, {}) for model in models.values())
     ]
-    setup = [[CONTENDER_NAMES[name], *(_setup(model, name) for model in models.values())] for name in names]
+    setup = [[CONTENDERS[name].words, *(_setup(model, name) for model in models.values())] for name in names]
     described = [
         f"- {SHORT[name]}: {model['about']}; {model['images']:,} images, {model['points']} points a round."
         for name, model in models.items()
@@ -128,7 +129,7 @@ def _speed(model: Content, name: str) -> str:
         return f"{1e3 * row['median']:.3g}"
     ratios = user["median"] / row["median"], user["minimum"] / row["minimum"]
     cell = f"{1e3 * row['median']:.3g} ({ratios[0]:.2f}, {ratios[1]:.2f})"
-    return f"**{cell}**" if name in OURS else cell
+    return f"**{cell}**" if CONTENDERS[name].ours else cell
 
 
 def _apart(model: Content, name: str) -> str:
@@ -152,7 +153,7 @@ def _setup(model: Content, name: str) -> str:
 def _reasons(models: Content) -> list[str]:
     """Why there is no number."""
     return [
-        f"- {CONTENDER_NAMES[name]} has no number on {SHORT[model]}: {row['reason']}."
+        f"- {CONTENDERS[name].words} has no number on {SHORT[model]}: {row['reason']}."
         for model, rows in models.items()
         for name, row in rows["contenders"].items()
         if "reason" in row
@@ -164,10 +165,10 @@ def _grouped(models: Content, key: str, words: str) -> list[str]:
     found: dict[str, dict[str, list[str]]] = {}
     for model, rows in models.items():
         for name, row in rows["contenders"].items():
-            if row.get(key) and (key != "ran" or name in OURS):
+            if row.get(key) and (key != "ran" or CONTENDERS[name].ours):
                 found.setdefault(name, {}).setdefault(row[key], []).append(SHORT[model])
     return [
-        f"- {CONTENDER_NAMES[name]}, {words}: "
+        f"- {CONTENDERS[name].words}, {words}: "
         + "; ".join(f"{text} ({', '.join(on)})" for text, on in said.items())
         + "."
         for name, said in found.items()

@@ -6,25 +6,45 @@ import contextlib
 import multiprocessing
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "user": ("benchmarks.contenders:UserLoop", {}),
-    "user-flushed": ("benchmarks.contenders:UserLoop", {"flush": True}),
-    "loss-landscapes": ("benchmarks.peers:LossLandscapes", {}),
-    "loss-landscape-3d": ("benchmarks.peers:LossLandscape3D", {}),
-    "landscaper": ("benchmarks.peers:Landscaper", {}),
-    "eager": ("benchmarks.ours:OursEager", {}),
-    "fp32": ("benchmarks.ours:Ours", {}),
-    "auto": (
-        "benchmarks.ours:Ours",
-        {"label": "landscape, auto at 1 %", "precision": "auto", "tolerance": 0.01},
-    ),
-    "bf16": ("benchmarks.ours:Ours", {"label": "landscape, bf16", "precision": "bf16"}),
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender as the tables name it, and how it is made.
+
+    Attributes:
+        words: Its name in tables.
+        target: Import path of its class.
+        options: What the class takes.
+        ours: Whether it is a way of using this package.
+        models: The networks on which it makes a difference; empty for all.
+    """
+
+    words: str
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ours: bool = False
+    models: tuple[str, ...] = ()
+
+
+OURS, LOOP, PEERS = "benchmarks.ours:Ours", "benchmarks.contenders:UserLoop", "benchmarks.peers:"
+CONTENDERS = {
+    "user": Entry("user's loop", LOOP),
+    "user-arrays": Entry("user's loop, without PIL", LOOP, {"pil": False}, models=("lenet", "mlp")),
+    "user-flushed": Entry("user's loop, denormals flushed", LOOP, {"flush": True}, models=("resnet56",)),
+    "loss-landscapes": Entry("loss-landscapes", f"{PEERS}LossLandscapes"),
+    "loss-landscape-3d": Entry("loss-landscape-3d", f"{PEERS}LossLandscape3D"),
+    "landscaper": Entry("landscaper", f"{PEERS}Landscaper"),
+    "eager": Entry("landscape, eager", "benchmarks.ours:OursEager", ours=True),
+    "fp32": Entry("landscape, fp32", OURS, ours=True),
+    "auto": Entry("landscape, auto at 1 %", OURS, {"precision": "auto", "tolerance": 0.01}, ours=True),
+    "bf16": Entry("landscape, bf16", OURS, {"precision": "bf16"}, ours=True),
 }
 EXACT = "float64"
 
@@ -52,10 +72,6 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._end.send(("stop", ()))
         self._process.join()
-
-    def label(self) -> str:
-        """The contender's name for the table."""
-        return str(self._ask("label"))
 
     def variants(self) -> tuple[str, ...]:
         """Ways of using it."""
@@ -114,14 +130,14 @@ def _contender(name: str, threads: int, device: str) -> Any:
     from landscape.registry import load
 
     torch.set_num_threads(threads)
-    target, options = CONTENDERS[name] if name != EXACT else ("benchmarks.ours:Exact", {})
-    factory: Callable[..., Any] = load(target)
-    return factory(**options) if target.startswith("benchmarks.peers") else factory(device=device, **options)
+    entry = CONTENDERS.get(name) or Entry(EXACT, "benchmarks.ours:Exact")
+    factory: Callable[..., Any] = load(entry.target)
+    return factory(**entry.options) if entry.target.startswith(PEERS) else factory(device=device, **entry.options)
 
 
 def _answer(contender: Any, what: str, arguments: tuple[Any, ...]) -> Any:
-    if what in ("label", "variants"):
-        return getattr(contender, what)
+    if what == "variants":
+        return contender.variants
     if what == "prepare":
         from benchmarks.cases import load_case
 
