@@ -151,7 +151,8 @@ def another(split: str, what: str) -> str:
     """
     return (
         f"the {what} for {split!r} come out differently when they are read once more, which they are at every point, "
-        "since they are not kept in memory: switch off shuffling and random augmentation"
+        "since they are not kept in memory: switch off shuffling and random augmentation, or take so few examples that "
+        "they fit, without --low-memory"
     )
 
 
