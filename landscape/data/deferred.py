@@ -160,6 +160,11 @@ class Deferred:
         """Of all inputs, (N, ...)."""
         return torch.Size(self.source.shape)
 
+    @property
+    def resident(self) -> bool:
+        """Whether the raw inputs are in the memory of the device, where they are prepared."""
+        return isinstance(self.source, Resident) and self.source.inputs.device.type == self.device.type
+
     def __len__(self) -> int:
         """The number of inputs."""
         return self.source.shape[0]
@@ -222,7 +227,7 @@ class Deferred:
             The inputs of each part, shape (n, ...), on the device.
         """
         parts = self.source.walk(bounds)
-        if isinstance(self.source, Resident) and self.source.inputs.device.type == self.device.type:
+        if self.resident:
             yield from map(self._prepared, parts)
             return
         pinned = (part.pin_memory() for part in parts) if self.device.type == "cuda" else parts

@@ -2,23 +2,31 @@
 
 from landscape.evaluation.arithmetic import refuse_precision, strict_arithmetic
 from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
+from landscape.evaluation.captured import Captured, cannot_capture
 from landscape.evaluation.evaluator import Evaluator, check_determinism
+from landscape.evaluation.footprint import working_set
 from landscape.evaluation.metrics import LOSSES, METRICS
 from landscape.evaluation.networks import Fused, Network, Plain, cannot_fuse
+from landscape.evaluation.recording import Graphs, Recorder, Repetition
 from landscape.evaluation.sums import Measurement, Sums
 from landscape.evaluation.task import Task, make_task, moved
 
 __all__ = [
     "LOSSES",
     "METRICS",
+    "Captured",
     "Evaluator",
     "Fused",
+    "Graphs",
     "Measurement",
     "Network",
     "Plain",
+    "Recorder",
+    "Repetition",
     "Statistics",
     "Sums",
     "Task",
+    "cannot_capture",
     "cannot_fuse",
     "check_determinism",
     "layers_of_each_batch",
@@ -27,4 +35,5 @@ __all__ = [
     "refuse_precision",
     "statistics_layers",
     "strict_arithmetic",
+    "working_set",
 ]

@@ -30,10 +30,15 @@ class Network(Protocol):
     Attributes:
         name: What it is called in the file.
         precision: Arithmetic of its products, one of `PRECISIONS`.
+        module: What it calls.
     """
 
     name: str
     precision: str
+
+    @property
+    def module(self) -> nn.Module:
+        """What it calls."""
 
     def follow(self, subspace: Subspace) -> None:
         """Move along other directions from now on."""
@@ -67,6 +72,11 @@ class Plain:
     def __init__(self, model: nn.Module, subspace: Subspace) -> None:
         self.precision = "fp32"
         self._model, self._subspace = model, subspace
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself."""
+        return self._model
 
     def follow(self, subspace: Subspace) -> None:
         """Move along other directions from now on."""
@@ -137,6 +147,11 @@ class Fused:
         if not self._convolutions and self._first is None:
             raise LandscapeError("it has no 2-D convolutions to fuse, and does not begin with a linear layer")
         self.follow(subspace)
+
+    @property
+    def module(self) -> nn.Module:
+        """The copy, as a program."""
+        return self._program
 
     @property
     def staying(self) -> tuple[str, ...]:

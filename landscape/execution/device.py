@@ -95,5 +95,21 @@ def batch_size_for(device: torch.device, evaluator: str = "eager", precision: st
     return 125 if (evaluator, precision) == ("fused", "fp32") else 250
 
 
+def batch_size_in_cache(example: int, cache: int) -> int:
+    """How many examples at a time stay in the cache of a GPU from one operation to the next.
+
+    Half of the cache is left to the weights, and to what the next operation writes. Below 64 examples the GPU is not
+    busy; beyond 4096 nothing is saved any more.
+
+    Args:
+        example: Bytes that the largest operation reads and writes for one example.
+        cache: Size of the cache in bytes.
+
+    Returns:
+        The number.
+    """
+    return min(max(cache // 2 // max(example, 1), 64), 4096)
+
+
 def _mps() -> bool:
     return torch.backends.mps.is_available()

@@ -11,8 +11,23 @@ from torch import Tensor, nn
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
-from landscape.evaluation import Evaluator, Fused, Network, Plain, Statistics, Task, cannot_fuse, moved
-from landscape.execution.device import batch_size_for
+from landscape.evaluation import (
+    Captured,
+    Evaluator,
+    Fused,
+    Graphs,
+    Network,
+    Plain,
+    Recorder,
+    Statistics,
+    Task,
+    cannot_capture,
+    cannot_fuse,
+    moved,
+    working_set,
+)
+from landscape.evaluation.captured import CAPTURED
+from landscape.execution.device import batch_size_for, batch_size_in_cache
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
 from landscape.execution.setup import Setup
 from landscape.types import Grid
@@ -69,12 +84,50 @@ def evaluator_for(setup: Setup) -> Chosen:
     difference = 0.0
     if not reason:
         network, difference, reason = _fused_or_plain(network, setup, task)
-    size = settings.batch_size or setup.before.get("batch_size") or batch_size_for(device, network.name, job.precision)
-    return Chosen(Evaluator(network, task, size, statistics, settings.bn_layers), task, reason, difference)
+    return Chosen(_on(network, setup, task, statistics), task, reason, difference)
+
+
+def _on(network: Network, setup: Setup, task: Task, statistics: Statistics) -> Evaluator:
+    """An evaluator that calls a network; on a GPU, one that records the pass over the data where that can be done."""
+    device, precision = setup.device, setup.job.precision
+    fixed = setup.settings.batch_size or setup.before.get("batch_size")
+    size = fixed or batch_size_for(device, network.name, precision)
+    recorder = recorder_for(device)
+    reason = "" if recorder is None else _nothing_recorded(setup, statistics, task)
+    if recorder is None or reason:
+        evaluator = Evaluator(network, task, size, statistics, setup.settings.bn_layers)
+        evaluator.reason = reason
+        return evaluator
+    corner = [max(axis.values, key=abs) for axis in setup.grid.axes]
+    small = fixed or _in_cache(network, task, precision, device)
+    return Captured(network, task, small, statistics, recorder, corner, size)
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """What records passes on a device, if anything does."""
+    return Graphs(device) if device.type == "cuda" else None
+
+
+def _nothing_recorded(setup: Setup, statistics: Statistics, task: Task) -> str:
+    begun = setup.before.get("evaluator", CAPTURED)
+    if not begun.endswith(CAPTURED):
+        return str(setup.before.get("capture_reason") or "the file was begun so")
+    if setup.settings.low_memory:
+        return "--low-memory draws the directions anew at every point"
+    return cannot_capture(setup.model, statistics, task)
+
+
+def _in_cache(network: Network, task: Task, precision: str, device: torch.device) -> int:
+    """The batch size with which activations stay in the cache of a GPU."""
+    inputs = next(iter(task.batches.values())).inputs[:2]
+    with torch.inference_mode():
+        touched = working_set(network.module, lambda: network(inputs)) // len(inputs)
+    cache = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 40 << 20)
+    return batch_size_in_cache(touched // 2 if precision in ("bf16", "fp16") else touched, cache)
 
 
 def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
-    if setup.before.get("evaluator", Fused.name) != Fused.name:
+    if not setup.before.get("evaluator", Fused.name).startswith(Fused.name):
         return str(setup.before.get("evaluator_reason") or "the file was begun so")
     if setup.settings.low_memory:
         return "--low-memory keeps no second copy of the network"

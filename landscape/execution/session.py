@@ -91,6 +91,7 @@ class _Session:
         self._created = self._before.get("created", _now())
         self._notes = list(setup.inputs.notes)
         self._repeat = 0
+        self._uncaptured = ""
 
     def run(self) -> Surface:
         """Evaluate the centre, then all that is not done."""
@@ -132,7 +133,21 @@ class _Session:
         if repeat != self._repeat:
             evaluator.follow(self._setup.draws.subspace(repeat))
             self._repeat = repeat
-        return evaluator(point).values()
+        values = evaluator(point).values()
+        self._tell(evaluator)
+        return values
+
+    def _tell(self, evaluator: Evaluator) -> None:
+        """Say why passes are not captured, once that is known."""
+        if evaluator.reason != self._uncaptured:
+            self._uncaptured = evaluator.reason
+            self._progress.say(f"the pass over the data is not captured in a CUDA graph: {evaluator.reason}")
+            self._note_another(evaluator.name)
+
+    def _note_another(self, name: str) -> None:
+        begun = self._before.get("evaluator")
+        if begun and begun != name:
+            self._note(f"the file was begun with the {begun} network: with the {name} one the last bits may differ")
 
     def _facts(self, evaluator: Evaluator) -> dict[str, Any]:
         """What moves, how the directions lie and how sure the calibration is; said where it matters."""
@@ -163,9 +178,7 @@ class _Session:
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
-        name, begun = chosen.evaluator.network.name, self._before.get("evaluator")
-        if begun and begun != name:
-            self._note(f"the file was begun with the {begun} network: with the {name} one the last bits may differ")
+        self._note_another(chosen.evaluator.name)
         if chosen.reason:
             self._progress.say(f"evaluated without the fused network: {chosen.reason}")
         return chosen
@@ -180,7 +193,6 @@ class _Session:
         self._note(found.note)
         return json_ready(
             {
-                "evaluator": evaluator.network.name,
                 "evaluator_reason": chosen.reason,
                 "evaluator_difference": chosen.difference,
                 **({"precision": found.record} if found.record else {}),
@@ -258,6 +270,8 @@ class _Session:
             "machine": machine(self._setup.device),
             "threads": torch.get_num_threads(),
             **self._arithmetic,
+            "evaluator": evaluator.name,
+            **({"capture_reason": evaluator.reason} if evaluator.reason else {}),
             **({"asked": dict(self._asked)} if self._asked else {}),
             "batch_size": evaluator.batch_size,
             "stated": dict(self._setup.inputs.stated),

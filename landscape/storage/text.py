@@ -74,7 +74,14 @@ def described(surface: Surface) -> str:
 def _evaluator(provenance: Mapping[str, Any]) -> str:
     """How the network was evaluated, and why not in a quicker way."""
     name, reason = provenance.get("evaluator"), provenance.get("evaluator_reason")
-    return f"; {name} evaluator" + (f", because {reason}" if reason else "") if name else ""
+    uncaptured = provenance.get("capture_reason")
+    return "".join(
+        [
+            f"; {name} evaluator" if name else "",
+            f", because {reason}" if name and reason else "",
+            f"; not captured, because {uncaptured}" if uncaptured else "",
+        ]
+    )
 
 
 def _adaptive(surface: Surface) -> list[str]:
