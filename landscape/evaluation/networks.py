@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from landscape.data import Batches
 from landscape.errors import LandscapeError
@@ -142,6 +142,7 @@ class Fused:
         self._first = None if shortened is None else shortened[1]
         self._shape = example.shape[1:]
         self._example = example
+        self._begins_fused = _begins_fused(self._program)
         self._relus = [one for one in self._convolutions if one.relu]
         self._tried_for: str | None = ""
         if not self._convolutions and self._first is None:
@@ -190,9 +191,12 @@ class Fused:
             self._moved_to([0.0] * len(point))
 
     def prepared(self, batches: Batches) -> Batches:
-        """The examples, or their products with the first layer and its directions."""
+        """The examples, laid out as a GPU takes them, or their products with the first layer and its directions."""
         if self._first is None:
-            return batches
+            inputs = batches.inputs
+            if not (isinstance(inputs, Tensor) and inputs.is_cuda and self._begins_fused):
+                return batches
+            return dataclasses.replace(batches, inputs=inputs.contiguous(memory_format=torch.channels_last))
         shape = (1 + len(self._steps), self._first.layer.out_features)
         if len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize > MOST_PRODUCTS or self._shape == shape:
             return batches
@@ -257,6 +261,15 @@ def cannot_fuse(model: nn.Module, device: torch.device) -> str:
         return f"torch has no fused convolutions for {device} here"
     other = {one.dtype for one in model.parameters() if one.is_floating_point()} - {torch.float32}
     return f"its parameters are {next(iter(other))}".replace("torch.", "") if other else ""
+
+
+def _begins_fused(program: fx.GraphModule) -> bool:
+    """Whether the inputs go into fused convolutions and nowhere else, so that their layout does not matter."""
+    inputs = next(node for node in program.graph.nodes if node.op == "placeholder")
+    return all(
+        user.op == "call_module" and isinstance(program.get_submodule(str(user.target)), FusedConvolution)
+        for user in inputs.users
+    )
 
 
 def _full_names(model: nn.Module, space: ParameterSpace) -> dict[str, str]:
