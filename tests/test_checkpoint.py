@@ -593,3 +593,11 @@ def test_real_checkpoints_load_and_reach_what_they_state(name, spec, stated):
         accuracy = (model(images).argmax(1) == labels).double().mean().item()
     expected = next(iter(stated.values()))
     assert abs(accuracy - expected) < 3 * (expected * (1 - expected) / 100) ** 0.5
+
+
+def test_a_pickled_module_that_a_process_allows_is_not_part_of_the_file(tmp_path):
+    path = saved(nn.Linear(3, 2), tmp_path / "m.pt")
+    with torch.serialization.safe_globals([nn.Linear, set]):
+        checkpoint = read_checkpoint(path)
+    assert isinstance(checkpoint.module, nn.Linear)
+    assert not checkpoint.mapped

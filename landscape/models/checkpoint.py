@@ -98,7 +98,7 @@ def read_checkpoint(path: str | PathLike[str], *, trust: bool = False, key: str 
         metadata=_metadata(top),
         module=module,
         notes=tuple(notes),
-        mapped=content.mapped,
+        mapped=content.mapped and module is None,  # a module's own tensors are moved
     )
 
 
