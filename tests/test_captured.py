@@ -135,6 +135,26 @@ def test_the_trained_weights_give_the_same_bits():
     assert quick((0.0, 0.0)).sums["test"]["frozen"].totals["loss_rise"] == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("most", [0, 600, 1 << 26])
+def test_losses_of_several_batches_are_computed_in_one_go(monkeypatch, most):
+    monkeypatch.setattr(module, "MOST_OUTPUTS", most)
+    seen = []
+    quick, plain, _ = pair()
+    original = quick._task.per_example
+    with strict_arithmetic():
+        for evaluator in (quick, plain):
+            evaluator.centre()
+        expected = plain(POINTS[1])
+        monkeypatch.setattr(
+            type(quick._task), "per_example", lambda self, *rest: seen.append(len(rest[1])) or original(*rest)
+        )
+        with torch.inference_mode():
+            quick._pass("sums")
+        sizes = {0: [13, 12, 12, 11, 10], 600: [25, 12, 21], 1 << 26: [37, 21]}
+        assert seen == sizes[most]
+        assert_same(quick(POINTS[1]), expected, 1e-6)
+
+
 def test_the_weights_are_put_back_bit_for_bit():
     quick, _, net = pair(kind="plain")
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

@@ -22,6 +22,8 @@ from landscape.parameters import Subspace
 
 # With more batches than this, launching them costs little beside computing them, and the recording would be large.
 MOST_BATCHES = 512
+# Outputs of the network are gathered up to so many bytes.
+MOST_OUTPUTS = 1 << 26
 # Behind the name of the network, in the file.
 CAPTURED = ", captured"
 EXACT = {torch.float32, torch.float64}
@@ -158,13 +160,26 @@ class Captured(Evaluator):
     def _pass(self, kind: Kind) -> Tensor:
         """What is recorded: all numbers of a point, and the largest one on the way, without an axis more than one."""
         with self.network.at(self._coordinates.unbind()):
-            parts = {split: list(self._values(split, self._policy)) for split in self._batches}
+            parts = {split: self._gathered(split) for split in self._batches}
             if kind == "sums":
                 numbers = [self._numbers(split, self._policy, one) for split, one in parts.items()]
             else:
                 numbers = [values[0] for one in parts.values() for values in one]
             largest = self.network.largest()
             return torch.cat([*numbers, numbers[0].new_zeros(1) if largest is None else largest[None]])
+
+    def _gathered(self, split: str) -> list[Tensor]:
+        """As `_values`, with losses and metrics of many batches in one go: they are short kernels."""
+        parts, outputs, targets = [], list[Tensor](), list[Tensor]()
+        for inputs, answers in self._batches[split].split(self.batch_size):
+            outputs.append(self.network(inputs))
+            targets.append(answers)
+            if sum(one.nbytes for one in outputs) > MOST_OUTPUTS:
+                parts.append(self._task.per_example(_itself, torch.cat(outputs), torch.cat(targets)))
+                outputs, targets = [], []
+        if outputs:
+            parts.append(self._task.per_example(_itself, torch.cat(outputs), torch.cat(targets)))
+        return parts
 
     def _repeated(self, point: Sequence[float]) -> Tensor:
         """The numbers of a point, on the device, in a tensor that the next point overwrites."""
@@ -235,6 +250,10 @@ def cannot_capture(model: nn.Module, statistics: Statistics, task: Task) -> str:
         return "the data are not in the memory of the GPU"
     other = {one.dtype for one in model.parameters() if one.is_floating_point()} - EXACT
     return f"its parameters are {next(iter(other))}".replace("torch.", "") if other else ""
+
+
+def _itself(outputs: Tensor) -> Tensor:
+    return outputs
 
 
 def _summed(losses: Mapping[str, Tensor] | None, home: Mapping[str, Tensor]) -> dict[str, Sums] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,7 @@ class FusedConvolution(nn.Module):
             return compute(inputs, other, self.relu)
         outputs = compute(inputs, other, False)
         if self.seen is not None:
-            self.seen.append(outputs.abs().amax().double())
+            self.seen.append(torch.linalg.vector_norm(outputs, math.inf).double())
         return outputs.relu_()
 
     def _weights(self) -> tuple[Tensor, Tensor | None]:
