@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from landscape.data.batches import Batches, as_array
 from landscape.data.imageset import ImageSet
-from landscape.data.loaders import Indexed
+from landscape.data.indexed import Indexed
 from landscape.data.loading import DATASETS, Opened, identity_of, open_data, open_split, parsed, settled
 from landscape.data.rows import chunks
 from landscape.data.samples import NoSplitsError, shared

@@ -14,7 +14,8 @@ from landscape.data.arrays import image_set, npz
 from landscape.data.batches import Batches
 from landscape.data.folders import class_folder
 from landscape.data.imageset import ImageSet
-from landscape.data.loaders import Indexed, open_loader
+from landscape.data.indexed import Indexed
+from landscape.data.loaders import open_loader
 from landscape.data.rows import Mapped
 from landscape.data.samples import NoSplitsError
 from landscape.errors import LandscapeError, listed, nearest
