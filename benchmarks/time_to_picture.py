@@ -154,14 +154,12 @@ def _adaptive(arguments: Mapping[str, Any], truth: FloatArray, tolerance: float)
 
 
 def _judged(surface: Surface, truth: FloatArray) -> dict[str, Any]:
-    from landscape.analysis.filling import filled
-
     told: Sequence[Mapping[str, Any]] = surface.provenance.get("adaptive") or [{}]
     points = int(surface.done().sum())
     return {
         "points": points,
         "share": points / truth.size,
-        "error": error(truth, filled(surface)["test/loss"]),
+        "error": error(truth, surface.filled()["test/loss"]),
         "said": told[0].get("said", ""),
     }
 
