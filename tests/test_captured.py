@@ -393,6 +393,23 @@ def test_points_out_of_range_are_left_to_the_ordinary_evaluator():
     assert quick.losses((1e12, -1e12), "fp32")["test"].isnan().all()
 
 
+def test_where_the_corner_is_out_of_range_so_is_the_recording_made():
+    quick, plain, _ = pair("resnet(depth=8, width=4, norm='none')")
+    quick._corner = (1e12, -1e12)
+    with strict_arithmetic():
+        for evaluator in (quick, plain):
+            evaluator.centre()
+        assert quick._recorder.recorded == 0
+        for far, finite in (((0.5, 0.5), True), ((1e12, -1e12), False)):
+            before = len(quick._recorder.outputs)
+            found, expected = (one(far).sums["test"]["frozen"].mean("loss") for one in (quick, plain))
+            assert math.isfinite(found) is math.isfinite(expected) is finite
+            assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)
+            assert len(quick._recorder.outputs) > before
+    assert (quick._keeps_nan, quick.reason) == (True, "")
+    assert quick._recorder.recorded == 1
+
+
 def test_several_policies_of_a_network_without_statistics_are_one():
     net, images = network("resnet(depth=8, width=4, norm='none')", torch.float32)
     task = make_task({"test": data(20, images.shape[1:])}, "cross-entropy")

@@ -84,6 +84,7 @@ class Captured(Evaluator):
         self._policy = statistics.policies[0]
         self._recording: _Recording | None = None
         self._home: Mapping[str, Tensor] = {}
+        self._keeps_nan = False
         device = next(iter(task.batches.values())).targets.device
         self._coordinates = torch.zeros(len(self._corner), dtype=torch.float64, device=device)
         self._sent = torch.zeros(len(self._corner), dtype=torch.float64, pin_memory=device.type == "cuda")
@@ -148,6 +149,7 @@ class Captured(Evaluator):
                 return f"{number} batches are too many for one recording"
             try:
                 before = self._ordinary(kind, [0.0] * len(self._corner))
+                self._keeps_nan = not (self._in_range([0.0] * len(self._corner)) and self._in_range(self._corner))
                 self._recording = _Recording(self._key(kind), self._recorder.record(lambda: self._pass(kind)))
                 return self._tried(kind, before)
             except Exception as error:  # the network and the metrics may do anything, and so may a driver
@@ -158,15 +160,22 @@ class Captured(Evaluator):
             free_memory()
 
     def _pass(self, kind: Kind) -> Tensor:
-        """What is recorded: all numbers of a point, and the largest one on the way, without an axis more than one."""
+        """What is recorded: all numbers of a point, and how large those on the way were; shape (numbers,)."""
         with self.network.at(self._coordinates.unbind()):
+            self.network.keeps_nan = self._keeps_nan
             parts = {split: self._gathered(split) for split in self._batches}
             if kind == "sums":
                 numbers = [self._numbers(split, self._policy, one) for split, one in parts.items()]
             else:
                 numbers = [values[0] for one in parts.values() for values in one]
-            largest = self.network.largest()
+            largest = None if self._keeps_nan else self.network.largest()
             return torch.cat([*numbers, numbers[0].new_zeros(1) if largest is None else largest[None]])
+
+    def _in_range(self, point: Sequence[float]) -> bool:
+        """Whether numbers are far from the end of their range at a point."""
+        with self.network.at(point):
+            largest = self.network.largest()
+        return largest is None or self.network.in_range(float(largest))
 
     def _gathered(self, split: str) -> list[Tensor]:
         """As `_values`, with losses and metrics of many batches in one go: they are short kernels."""

@@ -30,11 +30,14 @@ class Network(Protocol):
     Attributes:
         name: What it is called in the file.
         precision: Arithmetic of its products, one of `PRECISIONS`.
+        keeps_nan: Whether NaN shows in the outputs; where it is slower so, it is chosen by the network at coordinates
+            that are numbers, and by the caller at tensors.
         module: What it calls.
     """
 
     name: str
     precision: str
+    keeps_nan: bool
 
     @property
     def module(self) -> nn.Module:
@@ -47,10 +50,10 @@ class Network(Protocol):
         """Be at a point, and back at the trained weights on every way out."""
 
     def largest(self) -> Tensor | None:
-        """What `in_range` is to be asked at coordinates that only the device knows; None where it need not be."""
+        """What `in_range` is to be asked where `keeps_nan` is not chosen; None where it need not be."""
 
     def in_range(self, largest: float) -> bool:
-        """Whether no number can have run out of range in silence, going by `largest`."""
+        """Whether numbers are far from the end of their range, where they become NaN, going by `largest`."""
 
     def prepared(self, batches: Batches) -> Batches:
         """The examples with the part of the work that is the same at every point; asked at the trained weights."""
@@ -71,6 +74,7 @@ class Plain:
 
     def __init__(self, model: nn.Module, subspace: Subspace) -> None:
         self.precision = "fp32"
+        self.keeps_nan = True
         self._model, self._subspace = model, subspace
 
     @property
@@ -178,7 +182,7 @@ class Fused:
         """Be at a point, and back at the trained weights on every way out.
 
         Args:
-            point: Its coordinates; where they are tensors, `in_range` is for the caller to ask.
+            point: Its coordinates; where they are tensors, `keeps_nan` is for the caller to choose.
 
         Yields:
             Nothing.
@@ -204,18 +208,30 @@ class Fused:
             products = [self._first.products(inputs, self._steps) for inputs in batches.chunks()]
         return dataclasses.replace(batches, inputs=torch.cat(products))
 
+    @property
+    def keeps_nan(self) -> bool:
+        """Whether ReLU is left to torch."""
+        return all(convolution.keeps_nan for convolution in self._relus)
+
+    @keeps_nan.setter
+    def keeps_nan(self, value: bool) -> None:
+        for convolution in self._relus:
+            convolution.keeps_nan = value
+
     def largest(self) -> Tensor | None:
         """The largest absolute value before a ReLU that two examples give at the present weights; NaN if one is."""
         if not self._relus:
             return None
         seen: list[Tensor] = []
+        before, self.keeps_nan = self.keeps_nan, True
         for convolution in self._relus:
-            convolution.keeps_nan, convolution.seen = True, seen
+            convolution.seen = seen
         try:
             self._outputs(self._example)
         finally:
+            self.keeps_nan = before
             for convolution in self._relus:
-                convolution.keeps_nan, convolution.seen = False, None
+                convolution.seen = None
         return torch.stack(seen).max()
 
     def in_range(self, largest: float) -> bool:
@@ -226,8 +242,7 @@ class Fused:
         """Map inputs (n, ...) to outputs (n, ...)."""
         if self._tried_for not in (self.precision, None):
             largest = self.largest()
-            for convolution in self._relus:
-                convolution.keeps_nan = largest is not None and not self.in_range(float(largest))
+            self.keeps_nan = largest is not None and not self.in_range(float(largest))
             self._tried_for = self.precision
         return self._outputs(inputs)
 
