@@ -15,6 +15,8 @@ from torch import nn
 
 import landscape
 from landscape.data import Batches
+from landscape.data.deferred import Deferred, Resident
+from landscape.data.samples import thinned
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Fused, Plain, Statistics, Sums, make_task, strict_arithmetic
 from landscape.evaluation.evaluator import EVERY
@@ -36,6 +38,60 @@ def evaluator_of(number: int = 200, fuse: bool = True) -> Evaluator:
     space, subspace = subspace_of(net)
     moving = Fused(net, space, subspace, inputs[:2]) if fuse else Plain(net, subspace)
     return Evaluator(moving, make_task({"test": batches}, "cross-entropy"), 50, Statistics(net))
+
+
+@given(number=st.integers(1, 3000), step=st.integers(1, 20))
+def test_a_part_of_the_examples_is_fixed_ascending_and_follows_no_period(number, step):
+    found = thinned(number, step)
+    assert np.array_equal(found, thinned(number, step))
+    assert len(found) == -(-number // step)
+    assert (np.diff(found) > 0).all()
+    assert 0 <= found[0] <= found[-1] < number
+    if number >= 1000 and step > 1:
+        # A residue modulo any period has its share, with the standard deviation of drawing without replacement.
+        shares = np.bincount(found % 10, minlength=10) / len(found)
+        assert np.abs(shares - 0.1).max() < 6 * math.sqrt(0.09 / len(found) * (1 - len(found) / number)) + 10 / number
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_the_part_is_the_same_of_inputs_in_memory_and_elsewhere(deferred):
+    inputs = torch.arange(4000.0).reshape(50, 5, 4, 4).contiguous(memory_format=torch.channels_last)
+    source = Deferred(Resident(inputs), inputs.dtype) if deferred else inputs
+    part = Batches(source, torch.arange(50), "random", "", "").every(EVERY)
+    index = torch.from_numpy(thinned(50, EVERY))
+    assert torch.equal(part.inputs[:], inputs[index])
+    assert torch.equal(part.targets, index)
+    assert deferred or part.inputs.is_contiguous(memory_format=torch.channels_last)
+
+
+class Biased(nn.Module):
+    """A network whose error in bfloat16 belongs to one class in ten, in the order of the examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.layer.weight, 1.0)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+
+def test_the_correction_of_periodic_examples_is_within_its_standard_error():
+    number = 2000
+    inputs = torch.ones(number, 1)
+    inputs[::10] = 1 + 2**-9  # bfloat16 rounds it to 1; the others are exact
+    net = Biased()
+    batches = Batches(inputs, torch.zeros(number, 1), "cyclic", "", "")
+    subspace = subspace_of(net)[1]
+    evaluator = Evaluator(Plain(net, subspace), make_task({"test": batches}, "mse"), 500, Statistics(net))
+    with strict_arithmetic():
+        evaluator.centre()
+        exact = evaluator((0.0, 0.0)).sums["test"]["frozen"].mean("loss")
+        evaluator.network.precision, evaluator.corrects = "bf16", True
+        evaluator.centre()
+        sums = evaluator((0.0, 0.0)).sums["test"]["frozen"]
+    residual = sums.mean("loss") - exact
+    assert abs(residual) < 4 * sums.correction()[1]
 
 
 @pytest.mark.parametrize("fuse", [True, False])

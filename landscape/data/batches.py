@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.data.deferred import Deferred, Parts
-from landscape.data.samples import CHUNK, Digest, chosen
+from landscape.data.samples import CHUNK, Digest, chosen, thinned
 from landscape.errors import LandscapeError
 
 
@@ -101,18 +101,21 @@ class Batches:
         yield from inputs.chunks() if isinstance(inputs, Deferred) else torch.split(inputs, CHUNK)
 
     def every(self, step: int) -> Batches:
-        """Every `step`-th example, from the first on.
+        """One in `step` of the examples, as `thinned` chooses them.
 
         Args:
-            step: How many examples lie between two of them, plus one.
+            step: How many there are for one that is chosen.
 
         Returns:
-            ceil(N / step) examples; views, if they are in memory.
+            ceil(N / step) examples, in their order; if they are in memory, copies that lie there as all of them do.
         """
-        if isinstance(self.inputs, Deferred):
-            index = np.arange(0, len(self), step, dtype=np.int64)
-            return dataclasses.replace(self, inputs=self.inputs.taken(index), targets=self.targets[::step])
-        return dataclasses.replace(self, inputs=self.inputs[::step], targets=self.targets[::step])
+        order = thinned(len(self), step)
+        index, inputs = torch.from_numpy(order), self.inputs
+        targets = self.targets[index.to(self.targets.device)]
+        if isinstance(inputs, Deferred):
+            return dataclasses.replace(self, inputs=inputs.taken(order), targets=targets)
+        part = torch.empty_like(inputs[: len(order)]).copy_(inputs[index.to(inputs.device)])
+        return dataclasses.replace(self, inputs=part, targets=targets)
 
     def subset(self, samples: str) -> Batches:
         """Choose examples, as `ImageSet.subset` does; the digest is then that of the chosen tensors.

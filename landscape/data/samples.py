@@ -52,6 +52,19 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
     return order[:count].astype(np.int64)
 
 
+def thinned(number: int, step: int) -> NDArray[np.int64]:
+    """Indices of one in `step` of the examples: a fixed choice, since every `step`-th may have a class of its own.
+
+    Args:
+        number: How many examples there are; the choice depends on it alone.
+        step: How many there are for one that is chosen.
+
+    Returns:
+        ceil(number / step) indices, ascending.
+    """
+    return np.sort(chosen(str(-(-number // step)), number))
+
+
 def shared(one: Iterable[NDArray[Any]], other: Iterable[NDArray[Any]]) -> int:
     """Count the rows of an array that another one has, too, to the bit.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from landscape.data import Batches
+from landscape.data.samples import thinned
 from landscape.errors import LandscapeError
 from landscape.evaluation.batchnorm import Statistics
 from landscape.evaluation.memory import fixed_batches, free_memory, out_of_memory, too_little_memory
@@ -21,7 +22,7 @@ from landscape.parameters import Subspace
 
 Result = TypeVar("Result")
 
-# Every tenth example is evaluated in float32, too, where a lower precision is corrected.
+# One in so many examples is evaluated in float32, too, where a lower precision is corrected.
 EVERY = 10
 
 
@@ -40,7 +41,7 @@ class Evaluator:
     Attributes:
         network: The network.
         batch_size: The present one.
-        corrects: Whether every tenth example is evaluated in float32, too, to correct a lower precision.
+        corrects: Whether a tenth of the examples is evaluated in float32, too, to correct a lower precision.
         name: What it is called in the file.
         reason: Why it is not a quicker one, where it tried to be.
     """
@@ -57,7 +58,7 @@ class Evaluator:
         self._statistics = statistics
         self._layers = layers
         self._batches = {split: network.prepared(batches) for split, batches in task.batches.items()}
-        self._thinned: dict[str, Batches] = {}
+        self._thinned: dict[str, tuple[Tensor, Batches]] = {}
         self._centre_losses: dict[tuple[str, str], Tensor] = {}
 
     @property
@@ -237,13 +238,14 @@ class Evaluator:
 
     def _differences(self, split: str, parts: Sequence[Tensor]) -> Tensor:
         """Sum and sum of squares of the differences in loss between float32 and the present precision, shape (2,)."""
-        low = torch.cat([part[0] for part in parts])[::EVERY]
+        low = torch.cat([part[0] for part in parts])
         if split not in self._thinned:
-            self._thinned[split] = self._batches[split].every(EVERY)
+            index = torch.from_numpy(thinned(len(low), EVERY)).to(low.device)
+            self._thinned[split] = index, self._batches[split].every(EVERY)
+        index, examples = self._thinned[split]
         with self._in("fp32"):
-            pairs = self._thinned[split].split(self.batch_size)
-            exact = [self._task.per_example(self.network, *pair)[0] for pair in pairs]
-        apart = torch.cat(exact) - low
+            exact = [self._task.per_example(self.network, *pair)[0] for pair in examples.split(self.batch_size)]
+        apart = torch.cat(exact) - low[index]
         return torch.stack([apart.sum(), apart.square().sum()])
 
     def _retrying(self, policy: str, compute: Callable[[], Result]) -> Result:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from landscape.data.samples import thinned
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Sums
 from landscape.evaluation.evaluator import EVERY
@@ -44,7 +45,7 @@ class Error:
 
     def __str__(self) -> str:
         """The error in words."""
-        corrected = f" corrected from every {EVERY}th example" if self.corrects else ""
+        corrected = " corrected from a tenth of the examples" if self.corrects else ""
         return (
             f"{self.precision}{corrected} errs by at most {self.error:.1e} of the loss over {self.points} points "
             f"({self.centre:.1e} at the trained weights)"
@@ -215,7 +216,7 @@ def _error(exact: dict[str, Tensor], low: dict[str, Tensor], corrected: bool) ->
 def _relative(exact: Tensor, low: Tensor, corrected: bool) -> float:
     target, found = float(exact.mean()), float(low.mean())
     if corrected:
-        apart = exact[::EVERY] - low[::EVERY]
+        apart = (exact - low)[torch.from_numpy(thinned(len(low), EVERY))]
         sums = Sums(len(low), {}, (len(apart), float(apart.sum()), float(apart.square().sum())))
         found += sums.correction()[0]
     if found == target or (math.isnan(found) and math.isnan(target)):
