@@ -103,7 +103,9 @@ def test_the_centre_is_the_checkpoint(name, small_data):
     surface = landscape.compute(net, small_data, x="-1:1:3", y=None, progress=False)
     with torch.inference_mode(), strict_arithmetic():
         losses = nn.functional.cross_entropy(net.eval()(small_data.inputs), small_data.targets, reduction="none")
-    assert surface["loss"][1] == surface.centre["test"]["loss"] == losses.double().mean().item()
+    assert surface["loss"][1] == surface.centre["test"]["loss"]
+    # BatchNorm is folded into the weights: equal up to the rounding of float32.
+    assert surface["loss"][1] == pytest.approx(losses.double().mean().item(), rel=1e-6)
     assert surface["loss_rise_stderr"][1] == surface.centre["test"]["loss_rise_stderr"] == 0
 
 

@@ -278,17 +278,134 @@ class Disagreeing(nn.Module):
         return out if isinstance(x, Tensor) else 2 * out
 
 
+class Patches(nn.Module):
+    """As a vision transformer: a convolution, and then linear layers that do most of the work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mix, self.head = nn.Conv2d(1, 8, 3, stride=3), nn.Linear(8, 62), nn.Linear(62, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.mix(self.embed(x).flatten(2).transpose(1, 2))).mean(1))
+
+
+class Viewing(nn.Module):
+    """Flattens with `view`, which channels last cannot do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(36, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = functional.max_pool2d(torch.relu(self.conv(x)), 2)
+        return self.head(out.view(out.size(0), -1))
+
+
+class Restless(nn.Module):
+    """Gives something else at every call, by chance or by count."""
+
+    def __init__(self, by_chance: bool) -> None:
+        super().__init__()
+        self.conv, self.by_chance, self.calls = nn.Conv2d(1, 3, 6), by_chance, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        shift = 1e-4 * torch.randn(3, 1, 1) if self.by_chance else 1e-5 * self.calls
+        return (self.conv(x) + shift).flatten(1)
+
+
+class Weighing(nn.Module):
+    """Uses a norm of its weights, a number that a graph keeps as it is at the trained ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).flatten(1) / sum(float(one.detach().norm()) for one in self.parameters())
+
+
 def surface(net: nn.Module, **options: object) -> landscape.Surface:
     torch.manual_seed(5)
     data = [(torch.randn(40, 1, 6, 6), torch.randint(0, 3, (40,)))]
-    return landscape.compute(net, data, x=(-1, 1, 3), y=None, progress=False, **options)
+    return landscape.compute(net, data, **{"x": (-1, 1, 3), "y": None, "progress": False, **options})
+
+
+@pytest.mark.parametrize("by_chance", [True, False])
+def test_networks_that_do_not_repeat_are_refused_before_they_are_traced(by_chance):
+    with pytest.raises(LandscapeError, match="draws random numbers or keeps a state"):
+        surface(Restless(by_chance).eval())
+
+
+@pytest.mark.parametrize("x", [(0, 1, 3), (-1, 0, 3)])
+def test_the_fused_network_is_compared_far_from_the_trained_weights_too(x):
+    found = surface(Weighing().eval(), x=x, y=(0, 1, 2)).provenance
+    assert (found["evaluator"], "differs" in found["evaluator_reason"]) == ("eager", True)
+
+
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.Identity, partial(nn.MaxPool2d, 2), nn.Conv2d])
+def test_hooks_are_called(kind):
+    hooked = nn.Conv2d(3, 3, 1) if kind is nn.Conv2d else kind()
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), hooked, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    plain = surface(net)
+    seen = []
+
+    def halve(module, inputs, outputs):
+        seen.append(type(outputs))
+        return outputs / 2
+
+    handle = hooked.register_forward_hook(halve)
+    found = surface(net)
+    handle.remove()
+    assert set(seen) == {Tensor}
+    assert "hooks" in found.provenance["evaluator_reason"]
+    assert not np.allclose(found["loss"], plain["loss"], rtol=1e-3)
+
+
+def test_views_are_taken_as_the_layout_has_them(capsys):
+    net = trained(Viewing())
+    found = surface(net)
+    assert (found.provenance["evaluator"], found.provenance["evaluator_reason"]) == ("fused", "")
+    assert capsys.readouterr().err == ""
+    inputs = torch.randn(5, 1, 6, 6)
+    space, subspace = subspace_of(net)
+    assert_same(
+        outputs(Fused(net, space, subspace, inputs[:2]), inputs, (0.4, -0.2)), in_float64(net, inputs, (0.4, -0.2))
+    )
+
+
+@pytest.mark.parametrize("spec", ["resnet20", "vgg11", "lenet", "mlp", "resnet(depth=8, norm='none')"])
+def test_the_usual_networks_are_fused(spec):
+    torch.manual_seed(0)
+    data = [(torch.randn(4, *REAL.get(spec, (3, 32, 32))), torch.randint(0, 10, (4,)))]
+    found = landscape.compute(build_model(spec).eval(), data, x=(-1, 1, 3), y=None, progress=False).provenance
+    assert (found["evaluator"], found["evaluator_reason"]) == ("fused", "")
+
+
+def test_layers_on_sequences_are_not_taken_for_first_layers():
+    net = trained(nn.Sequential(nn.Linear(16, 4), nn.Conv2d(4, 4, (1, 3)), nn.Flatten()))
+    inputs = torch.randn(6, 4, 5, 16)
+    space, subspace = subspace_of(net)
+    network = Fused(net, space, subspace, inputs[:2])
+    assert network.prepared(Batches(inputs, torch.zeros(6, dtype=torch.long), "", "", "")).inputs.shape == inputs.shape
+
+
+def test_other_convolutions_keep_their_folded_norms():
+    same = nn.Conv2d(1, 4, 3, padding="same", padding_mode="reflect")
+    net = trained(nn.Sequential(same, nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    inputs = torch.randn(6, 1, 6, 6)
+    space, subspace = subspace_of(net)
+    network = Fused(net, space, subspace, inputs[:2])
+    assert not any(isinstance(one, nn.BatchNorm2d) for one in network.module.modules())
+    assert_same(outputs(network, inputs, (0.4, -0.2)), in_float64(net, inputs, (0.4, -0.2)))
 
 
 def test_what_cannot_be_fused_is_evaluated_as_it_is_and_says_why():
     for net, reason in (
         (Branching(), "torch.fx can trace"),
         (Disagreeing(), "the fused network differs by"),
-        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(9, 3)), "no 2-D convolutions"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(9, 3)), "it has no BatchNorm to fold, no 2-D convol"),
+        (Patches(), "only 12% of its multiplications are in layers that could be folded"),
         (nn.Sequential(nn.Conv2d(1, 3, 6), nn.Flatten()).double(), "its parameters are float64"),
     ):
         found = surface(net.eval()).provenance

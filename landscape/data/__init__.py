@@ -2,6 +2,7 @@
 
 from landscape.data.augment import AUGMENTATIONS
 from landscape.data.batches import Batches
+from landscape.data.capacity import fits
 from landscape.data.imageset import ImageSet
 from landscape.data.loaders import materialise
 from landscape.data.loading import DATASETS, load_data, repeatable
@@ -18,6 +19,7 @@ __all__ = [
     "Batches",
     "Examples",
     "ImageSet",
+    "fits",
     "materialise",
     "repeatable",
     "up_to",

@@ -11,15 +11,17 @@ from typing import Protocol
 import torch
 from torch import Tensor, fx, nn
 
-from landscape.data import Batches
+from landscape.data import Batches, fits
 from landscape.errors import LandscapeError
 from landscape.evaluation.arithmetic import DTYPES, lowered
 from landscape.models.convolution import FusedConvolution
 from landscape.models.folding import fold
-from landscape.models.fusing import can_fuse, fused
+from landscape.models.fusing import can_fuse, fused, share_of_work
 from landscape.models.products import without_first_layer
 from landscape.parameters import Coordinates, Direction, ParameterSpace, Subspace
 
+# The share of the work below which a copy is not worth its memory.
+WORTH = 0.2
 # Products of the inputs with the first layer are kept for all points up to this many bytes.
 MOST_PRODUCTS = 1 << 30
 
@@ -141,7 +143,7 @@ class Fused:
         self._space = ParameterSpace(copy, "all")
         self._program = fused(copy, example)
         self._convolutions = [one for one in self._program.modules() if isinstance(one, FusedConvolution)]
-        shortened = without_first_layer(self._program)
+        shortened = without_first_layer(self._program, example.shape[1:])
         self._rest = None if shortened is None else shortened[0]
         self._first = None if shortened is None else shortened[1]
         self._shape = example.shape[1:]
@@ -149,9 +151,21 @@ class Fused:
         self._begins_fused = _begins_fused(self._program)
         self._relus = [one for one in self._convolutions if one.relu]
         self._tried_for: str | None = ""
-        if not self._convolutions and self._first is None:
-            raise LandscapeError("it has no 2-D convolutions to fuse, and does not begin with a linear layer")
+        self._refuse_little(copy)
         self.follow(subspace)
+
+    def _refuse_little(self, copy: nn.Module) -> None:
+        """A copy has to be worth its memory."""
+        quick: set[nn.Module] = {convolution.layer for convolution in self._convolutions}
+        quick |= {copy.get_submodule(name) for name in self._folding.norms}
+        quick |= set() if self._first is None else {self._first.layer}
+        share = share_of_work(self._program, quick, self._example)
+        if share < WORTH:
+            raise LandscapeError(
+                f"only {share:.0%} of its multiplications are in layers that could be folded, fused or taken out"
+                if quick
+                else "it has no BatchNorm to fold, no 2-D convolutions to fuse, and does not begin with a linear layer"
+            )
 
     @property
     def module(self) -> nn.Module:
@@ -202,7 +216,8 @@ class Fused:
                 return batches
             return dataclasses.replace(batches, inputs=inputs.contiguous(memory_format=torch.channels_last))
         shape = (1 + len(self._steps), self._first.layer.out_features)
-        if len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize > MOST_PRODUCTS or self._shape == shape:
+        size = len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize
+        if size > MOST_PRODUCTS or not fits(2 * size) or self._shape == shape:
             return batches
         with torch.inference_mode():
             products = [self._first.products(inputs, self._steps) for inputs in batches.chunks()]
@@ -274,6 +289,8 @@ def cannot_fuse(model: nn.Module, device: torch.device) -> str:
     """
     if not can_fuse(device):
         return f"torch has no fused convolutions for {device} here"
+    if any(one._forward_hooks or one._forward_pre_hooks for one in model.modules()):
+        return "it has hooks, which a copy does not call"
     other = {one.dtype for one in model.parameters() if one.is_floating_point()} - {torch.float32}
     return f"its parameters are {next(iter(other))}".replace("torch.", "") if other else ""
 

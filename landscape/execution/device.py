@@ -76,39 +76,26 @@ def failures_of_the_device(device: torch.device) -> Iterator[None]:
         ) from error
 
 
-def batch_size_for(device: torch.device, evaluator: str = "eager", precision: str = "fp32") -> int:
-    """How many examples at a time, unless told otherwise.
-
-    On a CPU large batches fall out of the caches (measured on images of CIFAR: from about 1,000 on, and from 200 on
-    where nothing but fused convolutions in float32 is left).
-
-    Args:
-        device: Where.
-        evaluator: Name of the evaluator.
-        precision: Arithmetic of the products.
-
-    Returns:
-        The number.
-    """
-    if device.type != "cpu":
-        return 1000
-    return 125 if (evaluator, precision) == ("fused", "fp32") else 250
+def batch_size_for(device: torch.device) -> int:
+    """How many examples at a time, where nothing more is known of them."""
+    return 250 if device.type == "cpu" else 1000
 
 
-def batch_size_in_cache(example: int, cache: int) -> int:
-    """How many examples at a time stay in the cache of a GPU from one operation to the next.
+def batch_size_in_cache(example: int, cache: int, most: int = 4096) -> int:
+    """How many examples at a time stay in a cache from one operation to the next.
 
-    Half of the cache is left to the weights, and to what the next operation writes. Below 64 examples the GPU is not
-    busy; beyond 4096 nothing is saved any more.
+    Half of the cache is left to the weights, and to what the next operation writes. Below 64 examples the processor is
+    not busy.
 
     Args:
         example: Bytes that the largest operation reads and writes for one example.
         cache: Size of the cache in bytes.
+        most: The number beyond which nothing is saved any more.
 
     Returns:
         The number.
     """
-    return min(max(cache // 2 // max(example, 1), 64), 4096)
+    return min(max(cache // 2 // max(example, 1), 64), most)
 
 
 def _mps() -> bool:

@@ -66,6 +66,10 @@ class Draws:
             self._directions, self._at_hand = (), -1  # the subspace has them, laid out as the network is by now
         return self._subspace
 
+    def let_go(self) -> None:
+        """Let go of the subspace at hand: whoever needs it has taken what it needs of it."""
+        self._subspace = None
+
     def _record(self, repeat: int) -> None:
         directions, subspace = self.directions(repeat), self._spanned(repeat)
         records = (DirectionRecord(one.spec, one.digest(), one.norms(self._space)) for one in directions)

@@ -23,18 +23,23 @@ from landscape.evaluation import (
     Task,
     cannot_capture,
     cannot_fuse,
+    check_determinism,
     moved,
     working_set,
 )
+from landscape.evaluation.arithmetic import DTYPES
 from landscape.evaluation.captured import CAPTURED
 from landscape.execution.device import batch_size_for, batch_size_in_cache
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
 from landscape.execution.setup import Setup
 from landscape.types import Grid
 
-# Beyond it the fused network is not taken to compute what the plain one does: rounding is a thousand times smaller.
-FUSED_ERROR = 1e-3
+# Beyond them the fused network is not taken to compute what the plain one does. Rounding is below 1e-6 at the trained
+# weights; far from them outputs are large differences of larger numbers.
+AT_CENTRE, AT_CORNERS = 1e-5, 1e-4
 TRIED = 64
+# Bytes that an operation on a CPU may read and write at a time, by what was measured on networks for small images.
+CPU_CACHE = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,28 @@ class Chosen:
         task: What it measures, on the device.
         reason: Why nothing quicker is used; empty where the quickest is.
         difference: The largest difference between the outputs of the fused network and of the plain one on the
-            first examples at the trained weights and at a corner of the grid, relative to the largest output.
+            first examples at the trained weights and at two corners of the grid, relative to the largest output.
+        note: How well the loss repeats, where it does not to the bit.
+        touched: Bytes that the largest operation reads and writes for an example in float32; 0 where the batch size
+            does not depend on it.
     """
 
     evaluator: Evaluator
     task: Task
     reason: str = ""
     difference: float = 0.0
+    note: str = ""
+    touched: int = 0
+
+    def suit(self, precision: str) -> None:
+        """Take batches that suit a precision, where their size is ours to choose.
+
+        Args:
+            precision: Arithmetic of the products.
+        """
+        if self.touched:
+            half = precision in DTYPES
+            self.evaluator.batch_size = batch_size_in_cache(self.touched >> half, CPU_CACHE, 512 << half)
 
 
 def evaluator_for(setup: Setup) -> Chosen:
@@ -65,7 +85,7 @@ def evaluator_for(setup: Setup) -> Chosen:
         The choice; a run that goes on keeps its evaluator and its batch size.
 
     Raises:
-        LandscapeError: If model and data do not fit together.
+        LandscapeError: If model and data do not fit together, or the loss does not repeat.
     """
     inputs, model, settings, device, job = setup.inputs, setup.model, setup.settings, setup.device, setup.job
     dtype = dtype_of(model)
@@ -79,19 +99,29 @@ def evaluator_for(setup: Setup) -> Chosen:
             refuse_another_function(inputs.model, model, task)
     there = None if inputs.calibration is None else moved(inputs.calibration, device, dtype)
     statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
-    reason = _nothing_quicker(setup, statistics)
     network: Network = Plain(model, setup.draws.subspace(0))
-    difference = 0.0
+    # The plain network is asked: what is drawn at random in its forward pass would be drawn once for a fused copy.
+    note = check_determinism(Evaluator(network, task, TRIED, statistics), device)
+    reason, difference = _nothing_quicker(setup, statistics), 0.0
     if not reason:
         network, difference, reason = _fused_or_plain(network, setup, task)
-    return Chosen(_on(network, setup, task, statistics), task, reason, difference)
+    if not isinstance(network, Plain):
+        setup.draws.let_go()
+    evaluator = _on(network, setup, task, statistics)
+    touched = 0 if _fixed(setup) or device.type != "cpu" else _touched(network, task)
+    return Chosen(evaluator, task, reason, difference, note, touched)
+
+
+def _fixed(setup: Setup) -> int | None:
+    """The batch size that is asked for, or that the file was begun with."""
+    return setup.settings.batch_size or setup.before.get("batch_size")
 
 
 def _on(network: Network, setup: Setup, task: Task, statistics: Statistics) -> Evaluator:
     """An evaluator that calls a network; on a GPU, one that records the pass over the data where that can be done."""
     device, precision = setup.device, setup.job.precision
-    fixed = setup.settings.batch_size or setup.before.get("batch_size")
-    size = fixed or batch_size_for(device, network.name, precision)
+    fixed = _fixed(setup)
+    size = fixed or batch_size_for(device)
     recorder = recorder_for(device)
     reason = "" if recorder is None else _nothing_recorded(setup, statistics, task)
     if recorder is None or reason:
@@ -119,16 +149,31 @@ def _nothing_recorded(setup: Setup, statistics: Statistics, task: Task) -> str:
 
 def _in_cache(network: Network, task: Task, precision: str, device: torch.device) -> int:
     """The batch size with which activations stay in the cache of a GPU."""
+    touched = _touched(network, task)
+    cache = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 40 << 20)
+    return batch_size_in_cache(touched >> (precision in DTYPES), cache)
+
+
+def _touched(network: Network, task: Task) -> int:
+    """Bytes that the largest operation reads and writes for an example; 0 where that cannot be seen."""
+    if any(isinstance(one, torch.jit.ScriptModule) or hasattr(one, "_orig_mod") for one in network.module.modules()):
+        return 0
     inputs = next(iter(task.batches.values())).inputs[:2]
     with torch.inference_mode():
-        touched = working_set(network.module, lambda: network(inputs)) // len(inputs)
-    cache = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 40 << 20)
-    return batch_size_in_cache(touched // 2 if precision in ("bf16", "fp16") else touched, cache)
+        return working_set(network.module, lambda: network(inputs)) // len(inputs)
 
 
 def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
-    if not setup.before.get("evaluator", Fused.name).startswith(Fused.name):
-        return str(setup.before.get("evaluator_reason") or "the file was begun so")
+    begun, reason = setup.before.get("evaluator", Fused.name), str(setup.before.get("evaluator_reason", ""))
+    if setup.settings.low_memory and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
+        raise LandscapeError(
+            f"{setup.settings.out} was begun in {setup.job.precision} without --low-memory, and with it numbers are "
+            "rounded otherwise: go on without it, or begin anew with --overwrite"
+        )
+    if not begun.startswith(Fused.name):
+        if reason.startswith("--low-memory") and not setup.settings.low_memory:
+            return "the file was begun with --low-memory and goes on so; --overwrite begins anew, and is quicker"
+        return reason or "the file was begun so"
     if setup.settings.low_memory:
         return "--low-memory keeps no second copy of the network"
     if statistics.matter and statistics.policies != ("frozen",):
@@ -138,31 +183,46 @@ def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
 
 def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
-    first = next(iter(task.batches.values())).inputs[:2]
-    if not first.is_floating_point() and not any(isinstance(one, nn.Conv2d) for one in setup.model.modules()):
+    if _of_tokens(setup, task):
         return plain, 0.0, "it takes whole numbers and has no 2-D convolutions to fuse"
     try:
-        network = Fused(setup.model, setup.space, setup.draws.subspace(0), first)
+        network = Fused(setup.model, setup.space, setup.draws.subspace(0), _extremes(task))
+        found = []
         with torch.inference_mode():
-            difference = max(
-                _apart(plain, network, batches, point)
-                for batches in task.batches.values()
-                for point in _two_points(setup.grid)
-            )
+            for batches in task.batches.values():
+                found += [_apart(plain, network, batches, point) for point in _three_points(setup.grid)]
     except LandscapeError as error:
         return plain, 0.0, str(error)
-    except Exception as error:  # an operator that this torch, this device or these shapes do not have
+    except RuntimeError as error:  # an operator that this torch, this device or these shapes do not have
         return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
     finally:
         gc.collect()  # traced networks refer to themselves
-    if not difference <= FUSED_ERROR:
-        return plain, 0.0, f"the fused network differs by {difference:.1e} relative"
-    return network, difference, ""
+    if not (max(found[::3]) <= AT_CENTRE and max(found) <= AT_CORNERS):
+        return plain, 0.0, f"the fused network differs by {max(found):.1e} relative"
+    return network, max(found), ""
 
 
-def _two_points(grid: Grid) -> Sequence[Sequence[float]]:
-    """The trained weights and the corner of least coordinates."""
-    return [0.0] * len(grid.axes), [axis.values[0] for axis in grid.axes]
+def _of_tokens(setup: Setup, task: Task) -> bool:
+    first = next(iter(task.batches.values())).inputs[:2]
+    return not first.is_floating_point() and not any(isinstance(one, nn.Conv2d) for one in setup.model.modules())
+
+
+def _extremes(task: Task) -> Tensor:
+    """Two examples, those with the largest numbers where all are in memory: others run out of range later."""
+    found: list[Tensor] = []
+    for batches in task.batches.values():
+        chunks = batches.chunks() if isinstance(batches.inputs, Tensor) else [batches.inputs[:TRIED]]
+        for inputs in chunks:
+            both = torch.cat([*found, inputs])
+            sizes = both.abs().flatten(1).amax(1) if both.is_floating_point() else torch.arange(len(both))
+            found = [both[sizes.nan_to_num(torch.inf).topk(min(2, len(both))).indices]]
+    return found[0] if len(found[0]) > 1 else found[0].repeat(2, *[1] * (found[0].ndim - 1))
+
+
+def _three_points(grid: Grid) -> Sequence[Sequence[float]]:
+    """The trained weights, the corner that is farthest from them, and the one across."""
+    ends = [sorted((axis.values[0], axis.values[-1]), key=abs) for axis in grid.axes]
+    return [0.0] * len(ends), [end[1] for end in ends], [end[0] for end in ends]
 
 
 def _apart(one: Network, other: Network, batches: Batches, point: Sequence[float]) -> float:

@@ -14,7 +14,6 @@ from landscape.evaluation import (
     Evaluator,
     Measurement,
     Task,
-    check_determinism,
     layers_of_each_batch,
     statistics_layers,
     strict_arithmetic,
@@ -105,7 +104,7 @@ class _Session:
         before = time.monotonic()
         centre = evaluator.centre()
         seconds = time.monotonic() - before
-        self._note(check_determinism(evaluator, self._setup.device))
+        self._note(chosen.note)
         refuse_another_centre(self._previous, centre)
         for text in described(centre, self._setup.inputs.stated, seconds):
             self._progress.say(text)
@@ -186,8 +185,10 @@ class _Session:
     def _settled(self, chosen: Chosen) -> dict[str, Any]:
         """Set the precision, and what is to be said of it and of the evaluator."""
         evaluator = chosen.evaluator
+        chosen.suit(self._job.precision)
         found = settle(evaluator, self._grid, self._job, self._settings, self._setup.device, self._before)
         self._job = found.job
+        chosen.suit(found.job.precision)
         for text in found.said:
             self._progress.say(text)
         self._note(found.note)

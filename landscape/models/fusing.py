@@ -7,16 +7,17 @@ they are oneDNN's convolutions with weights packed for it, on a GPU cuDNN's; bot
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.models.convolution import FusedConvolution
-from landscape.models.graph import plain_layer, program
+from landscape.models.graph import Layer, altered, plain_layer, program
 
 RELU_FUNCTIONS = {torch.relu, torch.relu_, functional.relu, functional.relu_}
 ADDITIONS = {operator.add, operator.iadd, torch.add}
@@ -62,10 +63,13 @@ def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
     written = program(model)
     graph, modules = written.graph, dict(written.named_modules())
     _refuse_shared_changes(graph, modules)
+    for node in graph.nodes:
+        if node.op == "call_method" and node.target == "view":
+            node.target = "reshape"  # the same where both can be, and channels last need not be views
     with torch.inference_mode():
-        ShapeProp(written).propagate(example)
+        _Shapes(written).run(example)
     for node in list(graph.nodes):
-        if node.op == "call_module" and isinstance(modules[node.target], NOTHING):
+        if node.op == "call_module" and type(modules[node.target]) in NOTHING and not altered(modules[node.target]):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     for number, node in enumerate(list(graph.nodes)):
@@ -77,6 +81,16 @@ def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
     graph.lint()
     written.recompile()
     return written
+
+
+class _Shapes(fx.Interpreter):
+    """Runs a program and notes the shape of every value."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            n.meta["shape"] = result.shape
+        return result
 
 
 def _halve(written: fx.GraphModule) -> None:
@@ -97,6 +111,7 @@ def _pools_squares(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
         pool = modules[str(node.target)]
         return (
             type(pool) is nn.MaxPool2d
+            and not altered(pool)
             and _settings(pool.kernel_size, pool.stride, pool.padding, pool.dilation)
             and (not pool.ceil_mode and not pool.return_indices)
         )
@@ -117,6 +132,34 @@ def _settings(kernel: Any, stride: Any, padding: Any, dilation: Any) -> bool:
 
 def _is_plain(layer: nn.Conv2d) -> bool:
     return plain_layer(layer) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def share_of_work(written: fx.GraphModule, quick: Collection[nn.Module], example: Tensor) -> float:
+    """The share of a program's multiplications that some of its layers do.
+
+    Args:
+        written: The program.
+        quick: Layers of it.
+        example: A batch.
+
+    Returns:
+        A fraction of the multiplications of all convolutions and linear layers.
+    """
+    work: dict[nn.Module, float] = {}
+
+    def note(module: nn.Module, inputs: tuple[Any, ...], outputs: Tensor) -> None:
+        layer = module.layer if isinstance(module, FusedConvolution) else module
+        assert isinstance(layer, Layer)
+        # The weight of a transposed convolution is (inputs, outputs, ...), and each input is multiplied with all of it.
+        values = inputs[0] if isinstance(layer, nn.modules.conv._ConvTransposeNd) else outputs
+        work[layer] = work.get(layer, 0.0) + values.numel() / layer.weight.shape[0] * layer.weight.numel()
+
+    with ExitStack() as stack, torch.inference_mode():
+        for module in written.modules():
+            if isinstance(module, Layer | FusedConvolution):
+                stack.callback(module.register_forward_hook(note).remove)
+        written(example)
+    return sum(work.get(layer, 0.0) for layer in quick) / max(sum(work.values()), 1.0)
 
 
 def _fuse(written: fx.GraphModule, node: fx.Node, layer: nn.Conv2d, name: str) -> None:
@@ -156,12 +199,13 @@ def _other_summand(node: fx.Node, one: fx.Node) -> fx.Node | None:
 
 
 def _shape(node: fx.Node) -> Any:
-    return getattr(node.meta.get("tensor_meta"), "shape", None)
+    return node.meta.get("shape")
 
 
 def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     if node.op == "call_module":
-        return type(modules[str(node.target)]) is nn.ReLU
+        module = modules[str(node.target)]
+        return type(module) is nn.ReLU and not altered(module)
     if node.op == "call_function":
         return node.target in RELU_FUNCTIONS
     return node.op == "call_method" and node.target in ("relu", "relu_")
@@ -171,7 +215,8 @@ def _refuse_shared_changes(graph: fx.Graph, modules: dict[str, nn.Module]) -> No
     """Operations are moved behind others: none of those may change in place what is used elsewhere."""
     for node in graph.nodes:
         if _in_place(node, modules) and any(len(operand.users) > 1 for operand in node.all_input_nodes[:1]):
-            raise LandscapeError(f"{node.target} changes in place what is used elsewhere, too")
+            name = getattr(node.target, "__name__", node.target)
+            raise LandscapeError(f"its operation {name} changes in place what is used elsewhere, too")
 
 
 def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:

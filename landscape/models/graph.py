@@ -9,7 +9,7 @@ import copy
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 import torch
@@ -49,12 +49,12 @@ SHAPE_METHODS = {"size", "dim", "ndimension", "numel"}
 SHAPE_ATTRIBUTES = {"shape", "ndim", "dtype", "device"}
 
 
-def copied(model: nn.Module, instead: dict[nn.Module, nn.Module] | None = None) -> nn.Module:
+def copied(model: nn.Module, instead: Mapping[Any, Any] | None = None) -> nn.Module:
     """Copy a network deeply.
 
     Args:
         model: The network; it is not changed.
-        instead: Modules of it, and what takes the place of each in the copy, wherever it is referred to.
+        instead: Modules or parameters of it, and what takes the place of each in the copy, wherever it is referred to.
 
     Returns:
         The copy.
@@ -148,8 +148,19 @@ def plain_layer(module: nn.Module | None) -> TypeGuard[Layer]:
         and any(_computes_as(type(module), kind) for kind in LAYERS)
         and module._parameters.get("weight") is not None
         and "bias" in module._parameters
-        and not _altered(module)
+        and not altered(module)
     )
+
+
+def altered(module: nn.Module) -> bool:
+    """Whether hooks or a forward of its own may change what a module computes."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+
+
+def asks_for_shape(node: fx.Node) -> bool:
+    """Whether an operation uses no more of a tensor than its shape and type."""
+    attribute = node.target is getattr and node.args[1] in SHAPE_ATTRIBUTES
+    return attribute or (node.op == "call_method" and node.target in SHAPE_METHODS)
 
 
 def width_of(layer: Layer) -> int:
@@ -194,7 +205,8 @@ class _Graph:
     """The operations of a network in eval mode, in their order, and what each of them is."""
 
     def __init__(self, model: nn.Module) -> None:
-        root = _Root(copied(model))
+        # Parameters are shared: tracing reads none of them, and a second copy of a large network is not free.
+        root = _Root(copied(model, {parameter: parameter for parameter in model.parameters()}))
         for module in root.modules():
             module.training = False
         self.nodes = list(_trace(root).nodes)
@@ -210,7 +222,7 @@ class _Graph:
 
     def consumer(self, node: fx.Node) -> fx.Node | None:
         """The only operation that uses the values of a node, as its input, if there is one."""
-        users = [user for user in node.users if not _asks_for_shape(user)]
+        users = [user for user in node.users if not asks_for_shape(user)]
         return users[0] if len(users) == 1 and _input(users[0]) is node else None
 
     def width(self, node: fx.Node) -> int | None:
@@ -227,7 +239,7 @@ class _Graph:
         """Whether multiplying the input by a positive number multiplies the output by it."""
         if node.op == "call_module":
             module = self._modules[str(node.target)]
-            return type(module) in HOMOGENEOUS_MODULES and not _altered(module)
+            return type(module) in HOMOGENEOUS_MODULES and not altered(module)
         known = HOMOGENEOUS_FUNCTIONS if node.op == "call_function" else HOMOGENEOUS_METHODS
         return node.target in known
 
@@ -247,18 +259,13 @@ def _plain_norm(module: nn.Module | None) -> TypeGuard[Norm]:
         and (type(module).forward in NORM_FORWARDS or type(module).__name__ in WITH_ACTIVATION)
         and module._buffers.get("running_mean") is not None
         and module._buffers.get("running_var") is not None
-        and not _altered(module)
+        and not altered(module)
     )
 
 
 def _computes_as(kind: type[nn.Module], known: type[nn.Module]) -> bool:
     methods = ("forward", "_conv_forward")
     return all(getattr(kind, name, None) is getattr(known, name, None) for name in methods)
-
-
-def _altered(module: nn.Module) -> bool:
-    """Whether hooks or a forward of its own may change what a module computes."""
-    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def _own_tensors(module: nn.Module) -> list[Tensor]:
@@ -271,11 +278,6 @@ def _attribute(root: nn.Module, path: str) -> Any:
 
 def _input(node: fx.Node) -> Any:
     return node.args[0] if node.args else node.kwargs.get("input")
-
-
-def _asks_for_shape(node: fx.Node) -> bool:
-    attribute = node.target is getattr and node.args[1] in SHAPE_ATTRIBUTES
-    return attribute or (node.op == "call_method" and node.target in SHAPE_METHODS)
 
 
 def _trace(root: _Root) -> fx.Graph:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from landscape.models.graph import plain_layer
+from landscape.models.graph import altered, asks_for_shape, plain_layer
 
 FLATTENING = {"flatten", "view", "reshape", "contiguous"}
-SHAPES = {"size", "dim", "getattr"}
 
 
 class Combination(nn.Module):
@@ -57,11 +56,12 @@ class Combination(nn.Module):
         return total
 
 
-def without_first_layer(written: fx.GraphModule) -> tuple[fx.GraphModule, Combination] | None:
+def without_first_layer(written: fx.GraphModule, shape: torch.Size) -> tuple[fx.GraphModule, Combination] | None:
     """Let a program begin behind its first layer, if that is a linear one on the flattened inputs.
 
     Args:
         written: The program; it is not changed.
+        shape: That of an example.
 
     Returns:
         A program that takes `Combination.products`, and what combines them; None where the first layer is another.
@@ -72,8 +72,9 @@ def without_first_layer(written: fx.GraphModule) -> tuple[fx.GraphModule, Combin
     while (after := _only_reader(node)) is not None and _flattens(after, written):
         node = after
     layer = written.get_submodule(str(after.target)) if after is not None and after.op == "call_module" else None
-    if after is None or not isinstance(layer, nn.Linear) or after.kwargs or not _is_plain(layer):
+    if after is None or after.kwargs or not _takes_all(layer, shape):
         return None
+    assert isinstance(layer, nn.Linear)
     combination = Combination(layer)
     rest = fx.GraphModule(written, graph)
     rest.add_submodule("combination", combination)
@@ -85,18 +86,20 @@ def without_first_layer(written: fx.GraphModule) -> tuple[fx.GraphModule, Combin
     return rest, combination
 
 
-def _is_plain(layer: nn.Linear) -> bool:
-    return plain_layer(layer)
+def _takes_all(layer: nn.Module | None, shape: torch.Size) -> bool:
+    """Whether a layer is linear in all the numbers of an example, in a row."""
+    return isinstance(layer, nn.Linear) and plain_layer(layer) and bool(layer.in_features == shape.numel())
 
 
 def _only_reader(node: fx.Node) -> fx.Node | None:
     """The only operation that uses the values of a node, not merely its shape."""
-    readers = [user for user in node.users if getattr(user.target, "__name__", user.target) not in SHAPES]
+    readers = [user for user in node.users if not asks_for_shape(user)]
     return readers[0] if len(readers) == 1 else None
 
 
 def _flattens(node: fx.Node, written: fx.GraphModule) -> bool:
     """Whether a node may only change the shape; that the layer gets (n, features) follows from its weights."""
     if node.op == "call_module":
-        return isinstance(written.get_submodule(str(node.target)), nn.Flatten | nn.Identity)
+        module = written.get_submodule(str(node.target))
+        return type(module) in (nn.Flatten, nn.Identity) and not altered(module)
     return getattr(node.target, "__name__", node.target) in FLATTENING
