@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
 from landscape.errors import SurroundingsError
+
+
+def give_back() -> None:
+    """Give memory that is not used any more back to the system, which glibc keeps otherwise for what may come."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def out_of_memory(error: BaseException) -> bool:

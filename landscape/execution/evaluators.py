@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from landscape.evaluation import (
 )
 from landscape.evaluation.arithmetic import DTYPES
 from landscape.evaluation.captured import CAPTURED
+from landscape.evaluation.memory import give_back
 from landscape.execution.device import batch_size_for, batch_size_in_cache
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
 from landscape.execution.setup import Setup
@@ -105,8 +105,9 @@ def evaluator_for(setup: Setup) -> Chosen:
     reason, difference = _nothing_quicker(setup, statistics), 0.0
     if not reason:
         network, difference, reason = _fused_or_plain(network, setup, task)
-    if not isinstance(network, Plain):
-        setup.draws.let_go()
+        if not isinstance(network, Plain):
+            setup.draws.let_go()
+        give_back()
     evaluator = _on(network, setup, task, statistics)
     touched = 0 if _fixed(setup) or device.type != "cpu" else _touched(network, task)
     return Chosen(evaluator, task, reason, difference, note, touched)
@@ -195,8 +196,6 @@ def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, 
         return plain, 0.0, str(error)
     except RuntimeError as error:  # an operator that this torch, this device or these shapes do not have
         return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
-    finally:
-        gc.collect()  # traced networks refer to themselves
     if not (max(found[::3]) <= AT_CENTRE and max(found) <= AT_CORNERS):
         return plain, 0.0, f"the fused network differs by {max(found):.1e} relative"
     return network, max(found), ""
