@@ -154,6 +154,7 @@ def compute(
     from landscape.data import repeatable
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
+    from landscape.execution.randomness import random_states_kept
     from landscape.execution.sampling import with_enough
     from landscape.execution.session import compute_surface
 
@@ -187,7 +188,7 @@ def compute(
         command=command,
     )
     # From the first tensor on: torch's threads keep the floating-point mode that they are started with.
-    with strict_arithmetic():
+    with strict_arithmetic(), random_states_kept():
         if settings.samples == "auto":
             data, bn_data = repeatable(data, splits[0]), repeatable(bn_data, "train")
 
@@ -249,11 +250,12 @@ def check_rescaling(
     refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples)
     from landscape.evaluation import strict_arithmetic
     from landscape.execution.preparation import Settings
+    from landscape.execution.randomness import random_states_kept
     from landscape.execution.rescaling import rescaling
 
     calibration = "500" if bn_samples is None else str(bn_samples)
     settings = Settings(loss=loss, samples=str(samples), bn_stats=bn_stats, bn_samples=calibration, device=device)
-    with strict_arithmetic():
+    with strict_arithmetic(), random_states_kept():
         inputs = _inputs(model, data, ckpt, (split,), settings, bn_data, trust)
         return rescaling(inputs, grid, settings, factor, _teller(progress))
 

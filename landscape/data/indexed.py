@@ -119,7 +119,7 @@ class Indexed:
         wanted = [[self.keys[place] for place in range(start, stop)] for start, stop in bounds]
         # A single part is not worth processes of its own.
         options = self.options if len(wanted) > 1 else {"collate_fn": self.options.get("collate_fn")}
-        items = iter(DataLoader(self.dataset, batch_sampler=wanted, **options))
+        items = iter(DataLoader(self.dataset, batch_sampler=wanted, generator=torch.Generator(), **options))
         return self._complete(items if self.options else stacked(items, self.split), wanted)
 
     def _complete(self, items: Iterator[Any], wanted: Sequence[Sequence[Any]]) -> Iterator[Pair]:

@@ -137,7 +137,7 @@ def _walked(source: Any, split: str, low_memory: bool, again: Callable[[], Any] 
 def _walk(source: Any, split: str) -> Iterator[Any]:
     """Yield batches, whatever the source; an error inside the user's code keeps its own traceback."""
     if isinstance(source, Dataset) and not isinstance(source, DataLoader):
-        yield from stacked(iter(DataLoader(source, batch_size=256, shuffle=False)), split)
+        yield from stacked(iter(DataLoader(source, batch_size=256, generator=torch.Generator())), split)
     elif isinstance(source, Iterable) and not isinstance(source, (str, bytes, dict)):
         yield from source
     else:
