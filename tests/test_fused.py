@@ -444,3 +444,34 @@ def test_half_precision_networks_and_other_devices_are_not_fused():
     assert cannot_fuse(net, CPU) == ""
     assert "bfloat16" in cannot_fuse(net.bfloat16(), CPU)
     assert "mps" in cannot_fuse(build_model("lenet"), torch.device("mps"))
+
+
+def test_a_file_in_a_lower_precision_is_not_gone_on_with_in_another_way(tmp_path):
+    net = trained(nn.Sequential(nn.Conv2d(1, 3, 6), nn.BatchNorm2d(3), nn.Flatten()))
+    compute = partial(surface, net, out=tmp_path / "net.h5", precision="bf16")
+    compute()
+    with pytest.raises(LandscapeError, match=r"was begun in bf16 without --low-memory.*go on without it"):
+        compute(low_memory=True)
+
+
+def test_a_file_begun_with_little_memory_goes_on_so_and_says_how_to_be_quicker(tmp_path):
+    net = trained(nn.Sequential(nn.Conv2d(1, 3, 6), nn.BatchNorm2d(3), nn.Flatten()))
+    surface(net, out=tmp_path / "net.h5", low_memory=True)
+    found = surface(net, out=tmp_path / "net.h5").provenance
+    assert found["evaluator"] == "eager"
+    assert "--overwrite begins anew, and is quicker" in found["evaluator_reason"]
+
+
+def test_batches_suit_the_precision_that_is_settled(monkeypatch):
+    monkeypatch.setattr("landscape.execution.precision.candidates_on", lambda _: ())
+    torch.manual_seed(0)
+    net = build_model("resnet(depth=8)").eval()
+    data = [(torch.randn(4, 3, 32, 32), torch.randint(0, 10, (4,)))]
+    sizes = {
+        precision: landscape.compute(net, data, x=(-1, 1, 3), y=None, progress=False, precision=precision).provenance[
+            "batch_size"
+        ]
+        for precision in ("fp32", "auto", "bf16")
+    }
+    # 16 channels of 32 x 32 in and out of a convolution, and a shortcut: 196,608 bytes in float32.
+    assert sizes == {"fp32": 85, "auto": 85, "bf16": 170}

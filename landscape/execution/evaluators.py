@@ -109,7 +109,8 @@ def evaluator_for(setup: Setup) -> Chosen:
             setup.draws.let_go()
         give_back()
     evaluator = _on(network, setup, task, statistics)
-    touched = 0 if _fixed(setup) or device.type != "cpu" else _touched(network, task)
+    chooses = device.type == "cpu" and not _fixed(setup) and not isinstance(evaluator, Captured)
+    touched = _touched(network, task) if chooses else 0
     return Chosen(evaluator, task, reason, difference, note, touched)
 
 
@@ -166,7 +167,7 @@ def _touched(network: Network, task: Task) -> int:
 
 def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
     begun, reason = setup.before.get("evaluator", Fused.name), str(setup.before.get("evaluator_reason", ""))
-    if setup.settings.low_memory and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
+    if setup.previous and setup.settings.low_memory and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
         raise LandscapeError(
             f"{setup.settings.out} was begun in {setup.job.precision} without --low-memory, and with it numbers are "
             "rounded otherwise: go on without it, or begin anew with --overwrite"
