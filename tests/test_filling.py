@@ -16,6 +16,7 @@ from landscape.analysis.comparison import compared
 from landscape.analysis.filling import deviations, filled, interpolated
 from landscape.analysis.geometry import lattice_levels, measured_part, point_levels
 from landscape.analysis.measures import measures
+from landscape.analysis.scales import choose_scale
 from landscape.errors import LandscapeError
 from landscape.rendering import FIGURES
 from landscape.rendering.captions import facts
@@ -202,7 +203,7 @@ def test_a_run_just_begun_is_not_filled_and_one_under_way_is():
     under_way = adaptive(source, point_levels(source.grid) <= 1, finished=False)
     assert filled(under_way).done().all()
     assert measured_part(filled(under_way)).grid == source.grid
-    assert facts(filled(under_way))[3] == "unfinished run: 9 of 117 points measured, the rest interpolated"
+    assert facts(filled(under_way))[3] == "unfinished run: 9 of 117 points measured, the rest interpolated linearly"
 
 
 def test_complete_is_what_has_ended_in_every_repeat():
@@ -245,9 +246,68 @@ def test_dots_stand_where_was_measured(tmp_path):
     for name in ("a.png", "a.html"):
         assert landscape.plot(part, points=True, out=tmp_path / name).stat().st_size > 5000
     with pytest.raises(
-        LandscapeError, match="--points marks the measured points in a picture from above, --2d, not in"
+        LandscapeError, match="--points marks the measured points in a picture from above, --2d, or along lines, --1d"
     ):
         landscape.plot(part, "3d", points=True)
+
+
+def lines_of(scene):
+    return [mark for panel in scene.panels for mark in panel.marks if isinstance(mark, Line)]
+
+
+def test_along_lines_dots_stand_where_was_measured_alone(tmp_path):
+    part = adaptive(valley())
+    scene = FIGURES.get("1d")(part)
+    for line, there in zip(lines_of(scene)[:2], (part.done()[:, 4], part.done()[6]), strict=True):
+        np.testing.assert_array_equal(line.dots, there)
+    assert not part.done()[:, 4].all()
+    assert scene.caption.endswith("dots: measured points.")
+    assert "dots" not in FIGURES.get("1d")(valley()).caption
+    fine = adaptive(surface(np.add.outer(np.linspace(-1, 1, 65) ** 2, np.ones(5)) + 0.1), None)
+    assert lines_of(FIGURES.get("1d")(fine))[0].dots.sum() == 9
+    whole = surface(np.linspace(-1, 1, 65) ** 2 + 0.1)
+    assert lines_of(FIGURES.get("1d")(whole))[0].dots is None
+    assert lines_of(FIGURES.get("1d")(whole, points=True))[0].dots.all()
+    for name in ("a.png", "a.html"):
+        assert landscape.plot(part, "1d", points=True, out=tmp_path / name).stat().st_size > 5000
+
+
+def test_standard_errors_are_linear_between_measured_points_and_the_caption_says_so():
+    rng = np.random.default_rng(3)
+    whole = surface(rng.uniform(0.1, 1, 17))
+    errors = 10 ** rng.uniform(-3, 0, 17)
+    part = adaptive(dataclasses.replace(whole, quantities={**whole.quantities, "test/loss_rise_stderr": errors}))
+    there, x = part.done(), part.grid.axes[0].array()
+    np.testing.assert_allclose(filled(part)["test/loss_rise_stderr"], np.interp(x, x[there], errors[there]))
+    scene = FIGURES.get("1d")(part)
+    assert "standard errors of the rise over the trained weights, linear between measured points" in scene.caption
+
+
+def test_a_run_under_way_is_interpolated_linearly_and_marked():
+    source = valley()
+    under_way = adaptive(source, lattice(source.grid, 5), finished=False)
+    there, (x, y) = under_way.done(), (axis.array() for axis in source.grid.axes)
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    heights = choose_scale([under_way["loss"]]).heights(source["loss"])
+    along = np.stack([np.interp(y, y[columns], heights[row, columns]) for row in rows])
+    expected = np.stack([np.interp(x, x[rows], column) for column in along.T], axis=1)
+    np.testing.assert_allclose(choose_scale([under_way["loss"]]).heights(filled(under_way)["loss"]), expected)
+    above, profile = FIGURES.get("2d")(under_way), FIGURES.get("1d")(under_way)
+    (dots,) = (mark for mark in above.panels[0].marks if isinstance(mark, Sites))
+    assert len(dots.x) == there.sum()
+    np.testing.assert_array_equal(lines_of(profile)[0].dots, there[:, 4])
+    for scene in (above, profile):
+        assert "unfinished run: 25 of 117 points measured, the rest interpolated linearly" in scene.caption
+
+
+def test_of_several_draws_the_first_can_be_drawn_before_the_others_have_begun():
+    source = stacked(valley(), repeats=3)
+    known = np.broadcast_to(lattice(source.grid, 5), source["loss"].shape) & (np.arange(3) == 0)[:, None, None]
+    begun = adaptive(source, known, finished=False)
+    for told in ([], begun.provenance["adaptive"][:1]):
+        part = dataclasses.replace(begun, provenance={**begun.provenance, "adaptive": told})
+        assert "25 of 117 points measured" in FIGURES.get("2d")(part).caption
+        assert not part.sel(repeat=2).complete
 
 
 def test_numbers_are_those_of_the_filled_surface():

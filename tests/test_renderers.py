@@ -51,7 +51,7 @@ SIGNED = centred_scale(VALUES - 2)
 MASK = np.zeros((7, 5), dtype=bool)
 MASK[2, 3] = MASK[4, 4] = True
 MARKS = [
-    ("1d", Line(X, X**2 + 1, dots=True)),
+    ("1d", Line(X, X**2 + 1, dots=np.arange(len(X)) % 2 == 0)),
     ("1d", Line(X, X**2 + 1, series=1, faint=True)),
     ("1d", Band(X, X**2 + 1, X**2 + 2)),
     ("1d", Points(np.zeros(1), np.ones(1) * 2)),

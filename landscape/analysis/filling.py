@@ -61,12 +61,14 @@ def _lagrange(asked: FloatArray, nodes: FloatArray) -> FloatArray:
     return weights
 
 
-def _along(values: FloatArray, stencil: _Stencil) -> FloatArray:
+def _along(values: FloatArray, stencil: _Stencil, cubic: bool) -> FloatArray:
     """Interpolate along the first dimension: cubic, linear beside what is not finite or where cubics would swing."""
-    cubic, linear = (_weighted(values, *how) for how in (stencil.cubic, stencil.linear))
+    if not cubic:
+        return _weighted(values, *stencil.linear)
+    smooth, linear = (_weighted(values, *how) for how in (stencil.cubic, stencil.linear))
     swings = np.abs(stencil.cubic[1]).sum(axis=1) > LARGEST_GAIN  # on very uneven axes
     swings = swings.reshape(-1, *[1] * (values.ndim - 1))
-    return np.where(np.isfinite(cubic) & ~swings, cubic, linear)
+    return np.where(np.isfinite(smooth) & ~swings, smooth, linear)
 
 
 def _weighted(values: FloatArray, places: IntArray, weights: FloatArray) -> FloatArray:
@@ -78,7 +80,9 @@ def _weighted(values: FloatArray, places: IntArray, weights: FloatArray) -> Floa
     return total
 
 
-def interpolated(heights: FloatArray, known: BoolArray, grid: Grid) -> tuple[FloatArray, FloatArray]:
+def interpolated(
+    heights: FloatArray, known: BoolArray, grid: Grid, cubic: bool = True
+) -> tuple[FloatArray, FloatArray]:
     """Interpolate every point from the lattices that are coarser than its own.
 
     Level by level, along one axis after the other: through the four nearest coordinates of the next coarser lattice (a
@@ -88,6 +92,7 @@ def interpolated(heights: FloatArray, known: BoolArray, grid: Grid) -> tuple[Flo
         heights: Values as they are plotted, shape of the grid.
         known: Where they count, same shape; elsewhere they are not looked at.
         grid: The points.
+        cubic: False for the nearest two everywhere: what is filled in is then between values that are known.
 
     Returns:
         The heights with what is not known filled in; and what each point is interpolated as, known or not. NaN at the
@@ -101,7 +106,7 @@ def interpolated(heights: FloatArray, known: BoolArray, grid: Grid) -> tuple[Flo
         stencils = [_stencil(axis, each, level) for axis, each in zip(grid.axes, levels, strict=True)]
         values = filled[np.ix_(*(one.coarse for one in stencils))]
         for one in stencils:  # after as many turns as there are axes, each is where it was
-            values = np.moveaxis(_along(values, one), 0, -1)
+            values = np.moveaxis(_along(values, one, cubic), 0, -1)
         lattice = np.ix_(*(one.fine for one in stencils))
         new = own[lattice] == level
         expected[lattice] = np.where(new, values, expected[lattice])
@@ -133,7 +138,9 @@ def filled(surface: Surface) -> Surface:
     """Fill the points that an adaptive run left out, for whoever draws or measures the whole surface.
 
     Every quantity is interpolated on the scale that is chosen for its measured values, a logarithmic one where figures
-    would take that. Where none of these is negative none of the interpolated is, and accuracies stay below 1.
+    would take that. Where none of these is negative none of the interpolated is, and accuracies stay below 1. What a
+    run that has not ended would still measure is interpolated linearly, so that nothing swings for want of points, and
+    standard errors always are: they are no smoother than their examples are few.
 
     Args:
         surface: Any surface; of an adaptive run that is not finished, at least the coarsest lattices are needed.
@@ -145,7 +152,7 @@ def filled(surface: Surface) -> Surface:
     if not surface.job.adaptive or any(name.endswith(INTERPOLATED) for name in surface) or surface.done().all():
         return surface
     quantities = {
-        name: values if name.endswith("/count") else _filled(name, values, _measured(surface, name), surface.grid)
+        name: values if name.endswith("/count") else _filled(surface, name, _measured(surface, name))
         for name, values in surface.quantities.items()
     }
     for split in surface.splits:
@@ -162,22 +169,27 @@ def _measured(surface: Surface, name: str) -> BoolArray:
     return np.asarray(done.all(axis=surface.dimensions.index("bn"))) if "bn" in surface.dimensions else done
 
 
-def _filled(name: str, values: FloatArray, measured: BoolArray, grid: Grid) -> FloatArray:
+def _filled(surface: Surface, name: str, measured: BoolArray) -> FloatArray:
     """One quantity of every repeat and policy, each on its own."""
+    values, grid, told = surface[name], surface.grid, surface.provenance.get("adaptive", ())
     coarsest = point_levels(grid) <= 1
     found = np.array(values, dtype=np.float64)
     for index in np.ndindex(values.shape[: -len(grid.axes)]):
         own = measured[index]
+        repeat = index[0] if surface.repeats > 1 else 0
+        ended = repeat < len(told) and bool(told[repeat]["finished"])
         if own[coarsest].all():
-            found[index] = np.where(own, values[index], _restored(name, values[index], own, grid))
+            found[index] = np.where(own, values[index], _restored(name, values[index], own, grid, ended))
     return found
 
 
-def _restored(name: str, values: FloatArray, measured: BoolArray, grid: Grid) -> FloatArray:
+def _restored(name: str, values: FloatArray, measured: BoolArray, grid: Grid, ended: bool) -> FloatArray:
     accuracy = name.endswith("/accuracy")
     known = np.where(measured, values, np.nan)
+    if name.endswith("_stderr"):
+        return interpolated(known, measured, grid, cubic=False)[0]
     scale = choose_scale([known], bounded=accuracy)
-    heights = interpolated(scale.heights(known), measured, grid)[0]
+    heights = interpolated(scale.heights(known), measured, grid, cubic=ended)[0]
     with np.errstate(over="ignore"):
         found = np.power(10.0, heights) if scale.log else heights
     negative = bool((known < 0).any())

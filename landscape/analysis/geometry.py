@@ -96,7 +96,7 @@ def stacked(draws: Sequence[Surface]) -> Surface:
             **first.provenance,
             "cosines": [draw.provenance.get("cosine") for draw in draws],
             **(
-                {"adaptive": [draw.provenance["adaptive"][0] for draw in draws]}
+                {"adaptive": [one for draw in draws for one in draw.provenance["adaptive"]]}
                 if "adaptive" in first.provenance
                 else {}
             ),

@@ -47,8 +47,8 @@ def plot(
         levels: How many contour levels, or which.
         bn: Policy for BatchNorm's statistics, or several, of those that are there; None for all.
         repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
-        points: Whether to mark the points that were measured, in a picture from above (`"2d"`): those of an adaptive
-            run are not all that are drawn.
+        points: Whether to mark the points that were measured, from above (`"2d"`) or along lines (`"1d"`): those of
+            an adaptive run are not all that are drawn.
 
     Returns:
         The path where `out` is given, else a matplotlib figure.
@@ -70,9 +70,10 @@ def plot(
     known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
     if kind not in known:
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
-    if points and kind != "2d":
+    if points and kind not in {"1d", "2d"}:
         raise LandscapeError(
-            f"--points marks the measured points in a picture from above, --2d, not in a {kind} figure"
+            f"--points marks the measured points in a picture from above, --2d, or along lines, --1d, not in a {kind} "
+            "figure"
         )
     lines = "1d" in {kind, natural_kind(*loaded)}
     shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]

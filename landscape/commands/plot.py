@@ -41,7 +41,7 @@ import click
     help="Which draw of the directions; default: all together in profiles, else the first (0).",
 )
 @click.option(
-    "--points", is_flag=True, help="Mark the points that were measured (--2d): an adaptive run leaves out some."
+    "--points", is_flag=True, help="Mark the points that were measured (--2d, --1d): an adaptive run leaves out some."
 )
 def plot(
     file: str | None,

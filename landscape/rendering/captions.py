@@ -59,8 +59,10 @@ def _interpolation(surface: Surface, quantity: str) -> list[str]:
     counts = surface[f"{split}/count"]
     told = [one["rms"] for one in surface.provenance.get("adaptive", ()) if name.endswith("/loss")]
     error = f" (RMS error about {100 * max(told):.1f} % of the range)" if surface.complete and told else ""
-    unfinished = "" if surface.complete else "unfinished run: "
-    return [f"{unfinished}{(counts > 0).sum():,} of {counts.size:,} points measured, the rest interpolated{error}"]
+    measured_points = f"{(counts > 0).sum():,} of {counts.size:,} points measured"
+    if not surface.complete:
+        return [f"unfinished run: {measured_points}, the rest interpolated linearly"]
+    return [f"{measured_points}, the rest interpolated{error}"]
 
 
 def statistics_phrase(surface: Surface) -> str:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from landscape.rendering.quantities import DRIFT, FLOOR, is_accuracy, measured
+from landscape.rendering.quantities import DRIFT, FLOOR, is_accuracy, measured, refining, sampled
 from landscape.rendering.scene import Band, Hatch, Line, Mark, Points
 from landscape.types import FloatArray, Surface
 
@@ -15,7 +15,15 @@ BAND_ERRORS = 2.0
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-def curve(line: Surface, name: str, label: str, series: int, dashed: bool = False, thin: bool = True) -> list[Mark]:
+def curve(
+    line: Surface,
+    name: str,
+    label: str,
+    series: int,
+    dashed: bool = False,
+    thin: bool = True,
+    points: bool = False,
+) -> list[Mark]:
     """Draw one quantity along one line.
 
     Args:
@@ -25,6 +33,7 @@ def curve(line: Surface, name: str, label: str, series: int, dashed: bool = Fals
         series: Which of the line colours it takes.
         dashed: Whether it is dashed.
         thin: Whether the single repeats are drawn, too.
+        points: Whether to mark the points that were measured, as is done in any case where they are few.
 
     Returns:
         From back to front: the band, the cells that are not finite, the single repeats, the curve; under a drift its
@@ -44,7 +53,9 @@ def curve(line: Surface, name: str, label: str, series: int, dashed: bool = Fals
         marks += [Band(x, low, high, series)] if has_errors(line, name) else []
     if broken.any():
         marks.append(Hatch(x, None, broken))
-    marks.append(Line(x, middle, label, series, dashed, len(x) <= DOTTED or _alone(middle)))
+    there = sampled(line, name)
+    marked = points or there.sum() <= DOTTED or refining(line) or _alone(middle)
+    marks.append(Line(x, middle, label, series, dashed, there if marked else None))
     return [*marks, *floor]
 
 

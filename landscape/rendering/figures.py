@@ -16,7 +16,6 @@ from landscape.rendering.planes import (
     planes,
     proportion,
     shared_scale,
-    sites,
     words_under,
 )
 from landscape.rendering.quantities import measured
@@ -57,8 +56,7 @@ def contour(
     scale = shared_scale(data, log, clip, levels)
     panels = []
     for index, (surface, each) in enumerate(zip(surfaces, data, strict=True)):
-        dots = sites(surface, each) if points else []
-        marks = [*from_above(surface, each, scale), *dots, *centre_note(surface, each.name)]
+        marks = [*from_above(surface, each, scale, points), *centre_note(surface, each.name)]
         inner = dataclasses.replace(panel("2d", surfaces, index, marks, scale), inner_y=index % MOST_COLUMNS > 0)
         panels.append(inner)
     names = called(surfaces)

@@ -146,7 +146,7 @@ def _value_axis(axes: Axes, panel: Panel) -> None:
 def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
     match mark:
         case Line():
-            axes.plot(mark.x, mark.y, **line_style(mark))
+            axes.plot(mark.x, mark.y, markevery=mark.dots, **line_style(mark))
         case Band():
             colour = style.SERIES[mark.series % len(style.SERIES)]
             floor = axes.get_ylim()[0]
@@ -159,7 +159,7 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
         case Points():
             axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
         case Sites():
-            look: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4}
+            look: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
             axes.scatter(mark.x, mark.y, s=style.SITE**2, c=style.INK, rasterized=True, **look)
         case Hatch():
             _hatch(axes, mark, panel)

@@ -84,7 +84,7 @@ def line_style(mark: Line) -> dict[str, Any]:
         Settings of a matplotlib line.
     """
     colour = style.SERIES[mark.series % len(style.SERIES)]
-    dots: dict[str, Any] = {"marker": "o", "markersize": 2.6} if mark.dots else {}
+    dots: dict[str, Any] = {} if mark.dots is None else {"marker": "o", "markersize": 2.6}
     dashes = (0, (4, 2)) if mark.dashed else "-"
     thin: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.35} if mark.faint else {"linewidth": 1.5}
     return {"color": colour, "linestyle": dashes, **dots, **thin}

@@ -10,7 +10,7 @@ from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
 from landscape.rendering.names import Called, axis_label, plain, quantity_label, quantity_words, titles
-from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, split_of
+from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, refining, sampled, split_of
 from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Kind, Mark, Mesh, Note, Panel, Points, Sites
 from landscape.rendering.selection import selected
 from landscape.types import Surface
@@ -59,13 +59,14 @@ def shared_scale(
     return choose_scale([each.finite for each in data], log, clip, levels, is_accuracy(data[0].name))
 
 
-def from_above(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]:
+def from_above(surface: Surface, data: Measured, scale: Scale, points: bool = False) -> tuple[Mark, ...]:
     """A surface seen from above: filled levels, lines, gaps and the trained weights.
 
     Args:
         surface: The surface.
         data: What is drawn of it.
         scale: The scale.
+        points: Whether to mark the points that were measured, as is done in any case while a run refines.
 
     Returns:
         Marks from back to front.
@@ -75,6 +76,7 @@ def from_above(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ..
         Heat(x, y, data.finite, scale, quantity_label(data.name)),
         Contour(x, y, data.finite, scale),
         *([Hatch(x, y, data.broken)] if data.broken.any() else []),
+        *(_sites(surface, data) if points or refining(surface) else []),
         *trained(surface),
     )
 
@@ -100,19 +102,10 @@ def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]
     )
 
 
-def sites(surface: Surface, data: Measured) -> list[Mark]:
-    """A dot at every point that was measured, and at none that was interpolated.
-
-    Args:
-        surface: A surface over two directions.
-        data: What is drawn of it.
-
-    Returns:
-        One mark.
-    """
-    split = split_of(data.name) or surface.splits[0]
+def _sites(surface: Surface, data: Measured) -> list[Mark]:
+    """A dot at every point that was measured, and at none that was interpolated."""
     x, y = (axis.array() for axis in surface.grid.axes)
-    i, j = np.nonzero(surface[f"{split}/count"] > 0)
+    i, j = np.nonzero(sampled(surface, data.name))
     return [Sites(x[i], y[j])]
 
 

@@ -116,7 +116,7 @@ def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
         case Sites():
             dot = {"size": 1.5 * style.SITE, "color": style.INK, "line": {"width": 0.5, "color": "white"}}
-            return [_quiet(mark.x, mark.y, place, mode="markers", marker=dot)]
+            return [_quiet(mark.x, mark.y, place, mode="markers", marker=dot, cliponaxis=False)]
         case Hatch():
             return [_hatch(mark, panel, place)]
         case Dots():
@@ -136,10 +136,10 @@ def _line(mark: Line, panel: Panel, place: dict[str, str]) -> go.Scatter:
     return go.Scatter(
         x=mark.x,
         y=mark.y,
-        mode="lines+markers" if mark.dots else "lines",
+        mode="lines" if mark.dots is None else "lines+markers",
         line={"color": colour, "width": 1 if mark.faint else 2, "dash": "dash" if mark.dashed else "solid"},
         opacity=0.35 if mark.faint else 1.0,
-        marker={"size": 5},
+        marker={"size": 5 if mark.dots is None else np.where(mark.dots, 5, 0)},
         name=text(mark.label),
         legendgroup=text(mark.label),
         showlegend=panel.legend and bool(mark.label),

@@ -13,7 +13,7 @@ from landscape.rendering.captions import caption
 from landscape.rendering.curves import BAND_ERRORS, curve, has_errors, reaching, star
 from landscape.rendering.names import Called, axis_label, called, headings, quantity_label
 from landscape.rendering.planes import Levels, axis_ranges, centre_note
-from landscape.rendering.quantities import full_name, is_accuracy, split_of
+from landscape.rendering.quantities import full_name, is_accuracy, is_interpolated, split_of
 from landscape.rendering.scene import Line, Mark, Panel, Points, Scene
 from landscape.rendering.selection import names_of, selected
 from landscape.types import Grid, Surface
@@ -28,6 +28,7 @@ def profile(
     clip: float | None = None,
     levels: Levels = None,
     names: Sequence[str] | None = None,
+    points: bool = False,
 ) -> Scene:
     """Draw values along lines through the trained weights, all surfaces in the same axes.
 
@@ -42,6 +43,7 @@ def profile(
         clip: The largest value shown; None decides by the values.
         levels: About how many ticks on the value axis, or the ticks themselves.
         names: What to call the surfaces, one name each; those of their checkpoints if left out.
+        points: Whether to mark the points that were measured, however many.
 
     Returns:
         The figure: a column per direction, a row per quantity.
@@ -65,7 +67,7 @@ def profile(
     scales = [_row_scale(cuts, rows[0], log, clip, levels)]
     scales += [_row_scale(cuts, quantities, None, None, None) for quantities in rows[1:]]
     panels = [
-        _panel(surfaces, titles, group, axis, quantities, scale, noted=quantities is rows[0])
+        _panel(surfaces, titles, group, axis, quantities, scale, quantities is rows[0], points)
         for quantities, scale in zip(rows, scales, strict=True)
         for axis, group in enumerate(cuts)
     ]
@@ -127,12 +129,13 @@ def _panel(
     names: Sequence[str],
     scale: Scale,
     noted: bool,
+    points: bool,
 ) -> Panel:
     marks: list[Mark] = []
     for series, (surface, line, title) in enumerate(zip(surfaces, group, titles, strict=True)):
         for index, name in enumerate(names):
             parts = [title] * (len(group) > 1) + [name.split("/")[0]] * (len(names) > 1)
-            marks += curve(line, name, ", ".join(parts), series, index > 0, thin=len(group) <= MOST_THIN)
+            marks += curve(line, name, ", ".join(parts), series, index > 0, len(group) <= MOST_THIN, points)
             marks += star(line, name) if _beside(surface, axis) == 0 else []
     if noted and len(surfaces) == 1 and axis == 0:
         marks += centre_note(surfaces[0], names[0])
@@ -178,7 +181,10 @@ def _caption(
     if medians:
         said.append("line: median over repeats; band: quartiles" + ("; thin lines: single repeats" if thin else ""))
     if any(has_errors(line, name) for group in cuts for line in group for name in names):
-        said.append(f"band: ±{BAND_ERRORS:g} standard errors of the rise over the trained weights")
+        linear = ", linear between measured points" if any(map(is_interpolated, surfaces)) else ""
+        said.append(f"band: ±{BAND_ERRORS:g} standard errors of the rise over the trained weights{linear}")
+    if any(isinstance(mark, Line) and mark.dots is not None and not mark.dots.all() for mark in marks):
+        said.append("dots: measured points")
     if len(names) > 1:
         said.append("dashed: " + ", ".join(name.split("/")[0] for name in names[1:]))
     ways = [f", direction {axis + 1}" if len(cuts) > 1 else "" for axis in range(len(cuts))]

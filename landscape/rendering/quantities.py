@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
 from landscape.types import FloatArray, Surface
-from landscape.types.surface import STATISTICS
+from landscape.types.surface import INTERPOLATED, STATISTICS
 
 DRIFT, FLOOR = f"{STATISTICS}drift", f"{STATISTICS}drift_floor"
 
@@ -84,6 +84,30 @@ def full_name(surface: Surface, quantity: str) -> str:
     if not found:
         surface[quantity]  # names those that there are
     return found[0]
+
+
+def sampled(surface: Surface, name: str) -> NDArray[np.bool_]:
+    """Where a quantity was measured, interpolated values left out.
+
+    Args:
+        surface: A surface with one policy.
+        name: Full name of the quantity.
+
+    Returns:
+        Shape of the grid; of several repeats, where all of them were measured.
+    """
+    counts = surface[f"{split_of(name) or surface.splits[0]}/count"]
+    return np.asarray((counts > 0).all(axis=0) if surface.repeats > 1 else counts > 0)
+
+
+def refining(surface: Surface) -> bool:
+    """Whether a surface is that of an adaptive run that has not ended, with what is missing filled in."""
+    return is_interpolated(surface) and not surface.complete
+
+
+def is_interpolated(surface: Surface) -> bool:
+    """Whether a surface is that of an adaptive run, with what was left out filled in."""
+    return any(name.endswith(INTERPOLATED) for name in surface)
 
 
 def split_of(name: str) -> str:

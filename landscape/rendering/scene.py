@@ -27,7 +27,7 @@ class Line:
         label: Its name in the legend; empty for none.
         series: Which of the distinct line colours it takes, from 0.
         dashed: Whether it is dashed.
-        dots: Whether every point carries a dot.
+        dots: Which points carry a dot, shape (n,); None for none.
         faint: Whether it is thin and pale, as one of many.
     """
 
@@ -36,7 +36,7 @@ class Line:
     label: str = ""
     series: int = 0
     dashed: bool = False
-    dots: bool = False
+    dots: NDArray[np.bool_] | None = None
     faint: bool = False
 
 

@@ -147,7 +147,9 @@ class Surface:
             return self
         axes = len(self.grid.axes)
         cosines = self.provenance.get("cosines", [None] * self.repeats)
-        adaptive = {"adaptive": [self.provenance["adaptive"][repeat]]} if "adaptive" in self.provenance else {}
+        adaptive = (
+            {"adaptive": self.provenance["adaptive"][repeat : repeat + 1]} if "adaptive" in self.provenance else {}
+        )
         return dataclasses.replace(
             self,
             quantities={name: values[repeat] for name, values in self.quantities.items()},
