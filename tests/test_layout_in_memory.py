@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import landscape
+from landscape.data import canonical
 
 
 class Viewing(nn.Module):
@@ -36,6 +37,13 @@ def plain():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(16, 3))
 
 
+class Wavering(Viewing):
+    """Branches on its values, so that no other network computes for it."""
+
+    def forward(self, inputs):
+        return super().forward(inputs) if inputs.isfinite().all() else inputs.flatten(1)[:, :3]
+
+
 @pytest.mark.parametrize("make", [plain, Viewing, Voluminous])
 def test_the_surface_of_a_checkpoint_is_that_of_the_object(make, small_data, tmp_path):
     """Convolutions add up in another order: last bits of losses of order one."""
@@ -54,3 +62,31 @@ def test_the_callers_own_network_keeps_its_layout(small_data):
     strides = [parameter.stride() for parameter in net.parameters()]
     landscape.compute(net, small_data, x="-1:1:3", y=None, progress=False)
     assert [parameter.stride() for parameter in net.parameters()] == strides
+
+
+@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("of_checkpoint", [False, True])
+def test_single_channels_are_not_taken_for_channels_last(of_checkpoint, low_memory, small_data, tmp_path):
+    """Whatever the stride of the channel is, and after channels last were tried."""
+    torch.manual_seed(0)
+    net, inputs, targets = Wavering(), small_data.inputs[:], small_data.targets
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    last = inputs.as_strided(inputs.shape, (36, 1, 6, 1))
+    assert torch.equal(last, inputs)
+    options = {"x": "-1:1:3", "y": None, "progress": False, "low_memory": low_memory}
+    options |= {"ckpt": tmp_path / "net.pt"} if of_checkpoint else {}
+    found = [landscape.compute(net, [(each, targets)], **options) for each in (last, inputs)]
+    assert found[0].provenance["evaluator"] == "eager"
+    np.testing.assert_array_equal(found[0]["loss"], found[1]["loss"])
+    with torch.inference_mode():
+        expected = nn.functional.cross_entropy(net.eval()(inputs), targets).item()
+    assert found[0]["loss"][1] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 6, 4), (1, 3, 6, 4), (5, 3, 1, 1), (0, 1, 2, 2), (7,), ()])
+def test_canonical_strides_are_those_of_a_new_tensor(shape):
+    numbers = torch.arange(np.prod(shape, dtype=int)).view(shape)
+    layouts = [numbers, numbers.clone(memory_format=torch.channels_last) if numbers.ndim == 4 else numbers]
+    for layout in layouts:
+        assert torch.equal(canonical(layout), numbers)
+        assert canonical(layout).stride() == torch.empty(shape).stride()

@@ -8,6 +8,7 @@ from landscape.data.loaders import materialise
 from landscape.data.loading import DATASETS, load_data, repeatable
 from landscape.data.samples import up_to
 from landscape.data.splits import Examples, load_examples
+from landscape.data.strides import canonical
 
 __all__ = [
     # by name
@@ -19,6 +20,7 @@ __all__ = [
     "Batches",
     "Examples",
     "ImageSet",
+    "canonical",
     "fits",
     "materialise",
     "repeatable",

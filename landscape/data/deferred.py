@@ -17,6 +17,7 @@ from landscape.data.augment import augmented
 from landscape.data.prefetch import prefetched
 from landscape.data.rows import Rows
 from landscape.data.samples import CHUNK
+from landscape.data.strides import canonical
 
 Bounds = Sequence[tuple[int, int]]
 GPU_SHARE = 0.5  # of a GPU's free memory, what raw inputs may take
@@ -244,7 +245,7 @@ class Deferred:
 
     def _prepared(self, raw: Tensor) -> Tensor:
         there = self.prepare(raw.to(self.device, non_blocking=self.device.type == "cuda"))
-        return there.to(self.dtype) if there.is_floating_point() else there
+        return canonical(there.to(self.dtype) if there.is_floating_point() else there)
 
 
 def _fits(inputs: Tensor, device: torch.device) -> bool:

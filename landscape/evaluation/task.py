@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from landscape.data import Batches
+from landscape.data import Batches, canonical
 from landscape.errors import LandscapeError
 from landscape.evaluation.memory import out_of_memory, too_little_memory
 from landscape.evaluation.metrics import PerExample, Quantity, loss_quantity, metric_quantity
@@ -80,7 +80,7 @@ class Task:
 
 
 def moved(batches: Batches, device: torch.device, dtype: torch.dtype) -> Batches:
-    """Put examples on a device, floating-point inputs in the model's dtype.
+    """Put examples on a device, floating-point inputs in the model's dtype, their strides as torch makes them.
 
     Args:
         batches: The examples.
@@ -91,7 +91,8 @@ def moved(batches: Batches, device: torch.device, dtype: torch.dtype) -> Batches
         The examples there.
     """
     there = batches.to(device)
-    return replace(there, inputs=there.inputs.to(dtype)) if there.inputs.is_floating_point() else there
+    inputs = there.inputs.to(dtype) if there.inputs.is_floating_point() else there.inputs
+    return replace(there, inputs=canonical(inputs) if isinstance(inputs, Tensor) else inputs)
 
 
 def make_task(batches: Mapping[str, Batches], loss: str | PerExample, metrics: Sequence[str | PerExample] = ()) -> Task:
