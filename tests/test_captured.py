@@ -36,6 +36,7 @@ from landscape.evaluation import (
 )
 from landscape.evaluation import captured as module
 from landscape.evaluation.agreement import differing
+from landscape.execution.comparison import probe_points
 from landscape.execution.device import batch_size_in_cache
 from landscape.parameters import Subspace
 from landscape.storage.text import described
@@ -513,8 +514,8 @@ def test_the_largest_working_set_is_found():
         assert working_set(fused.network.module, lambda: fused.network(examples)) == 2 * 4 * 3 * (4 * 8 * 8)
 
 
-def surface(net: nn.Module, shape: tuple[int, ...], **options: object) -> landscape.Surface:
-    batches = data(40, shape)
+def surface(net: nn.Module, shape: tuple[int, ...], number: int = 40, **options: object) -> landscape.Surface:
+    batches = data(number, shape)
     options = {"x": (-1, 1, 3), "y": (-1, 1, 3), "progress": False, **options}
     return landscape.compute(net, [(batches.inputs, batches.targets)], **options)
 
@@ -586,7 +587,8 @@ def test_a_run_that_began_without_recordings_goes_on_so(recorder, tmp_path, monk
 
 def test_the_precision_is_chosen_among_recordings(recorder):
     net, images = network("resnet(depth=8, width=4)", torch.float32)
-    found = surface(net, tuple(images.shape[1:]), precision="bf16", correct=True)
+    found = surface(net, tuple(images.shape[1:]), 300, x=(-1, 1, 9), y=(-1, 1, 7), precision="bf16", correct=True)
     assert found.provenance["evaluator"] == "fused, captured"
     assert 0.0 < found.provenance["precision"]["error"] < 0.1
-    assert recorder.recorded == 3  # losses in float32 and in bf16, sums in bf16
+    assert found.provenance["precision"]["points"] == len(probe_points(found.grid)) + 1
+    assert recorder.recorded == 3  # losses in float32 and in bf16, sums in bf16; the point compared later needs none

@@ -21,12 +21,15 @@ from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Fused, Plain, Statistics, Sums, make_task, strict_arithmetic
 from landscape.evaluation.evaluator import EVERY
 from landscape.execution import precision
-from landscape.execution.precision import Comparison, probe_points, settle
+from landscape.execution.comparison import Comparison, Error, Watch, probe_points
+from landscape.execution.precision import settle
 from landscape.execution.preparation import Settings
+from landscape.models import build_model
 from landscape.parameters import ParameterSpace, Subspace
 from landscape.types import Axis, Grid, Job
 
 GRID = Grid((Axis.parse("-1:1:5"), Axis.parse("-0.5:1:4")))
+FINE = Grid((Axis.parse("-1:1:21"), Axis.parse("-1:1:21")))
 JOB = Job("net.pt", "0", "net", "data", {"test": "0"}, "cross-entropy", "-1:1:5", "-0.5:1:4")
 
 
@@ -106,13 +109,27 @@ def test_a_lower_precision_is_lower_and_near(fuse, name):
     assert evaluator.network.precision == "fp32"
 
 
-def test_probes_are_spread_over_the_grid_and_begin_at_the_trained_weights():
-    points = probe_points(GRID)
+def test_probes_are_points_of_the_grid_close_to_the_trained_weights_and_out_to_the_ends():
+    points = probe_points(FINE)
     assert points[0] == (0.0, 0.0)
-    assert set(points[1:5]) == {(-1.0, -0.5), (-1.0, 1.0), (1.0, -0.5), (1.0, 1.0)}
-    assert len(points) == 9
-    assert probe_points(Grid((Axis.parse("-1:2:4"),))) == [(0.0,), (-1.0,), (2.0,), (-0.5,), (1.0,)]
-    assert len(probe_points(Grid((Axis.parse("0:1:4"),)))) == 3
+    assert 15 <= len(points) == len(set(points)) <= 25
+    assert all(value in axis.values for point in points for axis, value in zip(FINE.axes, point, strict=True))
+    assert set(points[1:5]) == {(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)}
+    nearest = (-0.1, 0.0, 0.1)
+    assert {(x, y) for x in nearest for y in nearest} <= {(round(x, 9), round(y, 9)) for x, y in points}
+    assert probe_points(Grid((Axis.parse("-1:1:5"),))) == [(0.0,), (-1.0,), (1.0,), (-0.5,), (0.5,)]
+    assert probe_points(Grid((Axis.parse("0.5:2:4"),))) == [(0.0,), (0.5,), (2.0,), (1.0,)]
+
+
+AXES = st.lists(st.floats(-3, 3), min_size=1, max_size=30, unique=True).map(lambda one: Axis(tuple(sorted(one))))
+
+
+@given(grid=st.lists(AXES, min_size=1, max_size=2).map(lambda axes: Grid(tuple(axes))))
+def test_probes_of_any_grid_are_few_points_of_it(grid):
+    origin, *others = points = probe_points(grid)
+    assert not any(origin)
+    assert len(set(points)) == len(points) <= max(5, grid.size / 3)
+    assert all(value in axis.values for point in others for axis, value in zip(grid.axes, point, strict=True))
 
 
 @pytest.mark.parametrize("corrects", [False, True])
@@ -129,7 +146,7 @@ def test_the_error_is_that_of_the_surface(corrects):
     relative = np.abs(np.array(found) / np.array(exact) - 1)
     assert error.error == pytest.approx(relative.max(), rel=1e-6)
     assert error.centre == pytest.approx(relative[0], rel=1e-6)
-    assert error.points == 9
+    assert error.points == len(probe_points(GRID)) == 6
     assert 1e-6 < error.error < 0.1
 
 
@@ -138,18 +155,18 @@ class Slow:
 
     seconds = 1.0
 
-    def __init__(self, found: dict[str, list[precision.Error]]) -> None:
+    def __init__(self, found: dict[str, list[Error]]) -> None:
         self._found = found
 
-    def error(self, name, corrects):
-        assert list(corrects) == [False, True]
-        return self._found[name]
+    def error(self, name, corrects, tolerance):
+        assert 0 < tolerance < 1
+        return [one for one in self._found[name] if one.corrects in corrects]
 
 
-def measured(name: str, plain: float, corrected: float, seconds: float) -> list[precision.Error]:
+def measured(name: str, plain: float, corrected: float, seconds: float) -> list[Error]:
     return [
-        precision.Error(name, False, plain, plain, seconds, 9),
-        precision.Error(name, True, corrected, corrected, seconds + 0.1, 9),
+        Error(name, False, plain, plain, seconds, 9, 1.0),
+        Error(name, True, corrected, corrected, seconds + 0.1, 9, 1.0),
     ]
 
 
@@ -167,7 +184,7 @@ def measured(name: str, plain: float, corrected: float, seconds: float) -> list[
 def test_auto_takes_the_quickest_that_is_exact_enough(monkeypatch, found, tolerance, expected):
     monkeypatch.setattr(precision, "Comparison", lambda *_: Slow(found))
     monkeypatch.setattr(precision, "candidates_on", lambda _: tuple(found))
-    evaluator = evaluator_of(20)
+    evaluator = evaluator_of(300)
     settled = settle(
         evaluator, GRID, JOB, Settings(precision="auto", tolerance=tolerance), torch.device("cpu"), before={}
     )
@@ -178,24 +195,58 @@ def test_auto_takes_the_quickest_that_is_exact_enough(monkeypatch, found, tolera
     assert expected[0] in settled.note
 
 
+def sums_of(losses: np.ndarray, apart: np.ndarray) -> Sums:
+    return Sums(len(losses), {"loss": (losses.sum(), (losses**2).sum())}, (len(apart), apart.sum(), (apart**2).sum()))
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     low=st.lists(st.floats(0, 10), min_size=20, max_size=60),
     bias=st.floats(-1, 1),
     seed=st.integers(0, 100),
 )
-def test_the_correction_is_the_mean_difference_where_it_is_significant(low, bias, seed):
+def test_the_correction_is_the_mean_difference_shrunken_by_its_noise(low, bias, seed):
     losses = np.array(low)
     exact = losses + bias + 0.1 * np.random.default_rng(seed).standard_normal(len(losses))
-    apart = (exact - losses)[::EVERY]
-    sums = Sums(len(losses), {"loss": (losses.sum(), (losses**2).sum())}, (len(apart), apart.sum(), (apart**2).sum()))
-    error = apart.std(ddof=1) / np.sqrt(len(apart)) * np.sqrt(1 - len(apart) / len(losses))
+    apart = (exact - losses)[thinned(len(losses), EVERY)]
+    sums = sums_of(losses, apart)
+    mean, error = apart.mean(), apart.std(ddof=1) / np.sqrt(len(apart)) * np.sqrt(1 - len(apart) / len(losses))
+    weight = max(0.0, mean**2 - error**2) / mean**2
     found, stderr = sums.correction()
     assert stderr == pytest.approx(error, rel=1e-5, abs=1e-7)
-    if abs(abs(apart.mean()) - 2 * error) > 1e-6:
-        assert found == pytest.approx(apart.mean() if abs(apart.mean()) > 2 * error else 0.0)
+    assert found == pytest.approx(weight * mean, rel=1e-5, abs=1e-6)
     assert sums.mean("loss") == pytest.approx(losses.mean() + found)
     assert sums.values()["loss_correction"] == found
+    variance = losses.var(ddof=1) / len(losses) + weight * error**2
+    assert sums.stderr("loss") == pytest.approx(np.sqrt(variance), rel=1e-4, abs=1e-6)
+
+
+def test_the_correction_is_continuous():
+    losses, noise = np.ones(300), np.random.default_rng(0).standard_normal(30)
+    noise -= noise.mean()
+    found = [sums_of(losses, noise + bias).correction()[0] for bias in np.linspace(0, 2, 2001)]
+    assert found[0] == 0.0
+    assert found[-1] == pytest.approx(2.0, rel=0.02)
+    assert 0 <= np.diff(found).min() <= np.diff(found).max() < 0.0025  # the slope is at most 2
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed"])
+@pytest.mark.parametrize("bias", [0.0, 0.5, 1.0, 2.0, 4.0, 20.0])
+def test_the_correction_harms_little_and_helps_much(kind, bias):
+    """In standard errors of the mean difference: whatever the bias, with the fewest examples that are accepted."""
+    number, trials, random = 300, 4000, np.random.default_rng(1)
+    apart = random.standard_normal((trials, number)) if kind == "normal" else random.gamma(0.25, 2.0, (trials, number))
+    scale = apart[:, :30].std() / np.sqrt(30) * np.sqrt(1 - 0.1)
+    truth = bias * scale
+    apart += truth - apart.mean(axis=1, keepdims=True)  # the mean over all examples is the bias to the bit
+    found = np.array([sums_of(np.ones(number), one[:30]).correction()[0] for one in apart])
+    risk = np.mean((found - truth) ** 2) / scale**2
+    # Between nothing and m, what is added is never further off than the worse of the two: at most 1 more than bias^2.
+    assert risk < bias**2 + 1
+    if kind == "normal":
+        assert risk < min(bias**2 + 0.45, 1.6)
+    if bias >= 4:
+        assert risk < 0.15 * bias**2
 
 
 def test_parts_of_the_examples_merge_with_their_corrections():
@@ -205,8 +256,9 @@ def test_parts_of_the_examples_merge_with_their_corrections():
     assert Sums(20, {"loss": (1.0, 2.0)}).values().keys() == {"loss", "loss_stderr", "count"}
 
 
-def surface(tmp_path=None, **options):
+def surface(tmp_path=None, number=300, **options):
     net, images = network("resnet(depth=8, width=4)", torch.float32)
+    images = images.repeat(-(-number // len(images)), 1, 1, 1)[:number]
     data = [(images, torch.arange(len(images)) % 10)]
     out = tmp_path and tmp_path / "net.h5"
     return landscape.compute(net, data, x=(-1, 1, 5), y=None, out=out, progress=False, **options)
@@ -235,6 +287,72 @@ def test_auto_is_settled_once_and_taken_over(tmp_path, monkeypatch):
         surface(tmp_path, precision="auto", tolerance=0.01)
 
 
+@pytest.mark.parametrize("number", [299, 300])
+def test_auto_considers_the_correction_where_there_are_enough_examples(monkeypatch, number):
+    monkeypatch.setattr(precision, "Comparison", lambda *_: Slow({"bf16": measured("bf16", 0.02, 0.005, 0.2)}))
+    found = surface(number=number, precision="auto")
+    assert (found.job.precision, found.job.correction) == (("bf16", 0.1) if number == 300 else ("fp32", 0.0))
+
+
+def test_a_precision_that_is_not_exact_enough_is_not_compared_any_further():
+    with strict_arithmetic():
+        comparison = Comparison(evaluator_of(), GRID)
+        (all_of_them,) = comparison.error("bf16", [False])
+        (first,) = comparison.error("bf16", [False], all_of_them.centre)
+    assert (first.points, first.error) == (1, all_of_them.centre)
+    assert all_of_them.points == 6
+
+
+def far(relative: float) -> dict[str, list[float]]:
+    return {"test/loss": [1.0 + relative]}
+
+
+def test_the_run_goes_on_comparing():
+    class Exact:
+        def exact(self, point):
+            return {"test": 1.0}
+
+    record = {"error": 0.001, "points": 9, "tolerance": 0.01, "seconds_per_point": 1.0, "seconds_per_point_fp32": 2.0}
+    watch = Watch(Exact(), "bf16", record)
+    said = [watch((0.5, -0.25), far(relative)) for relative in [0.5] * 49 + [0.002] + [0.5] * 49 + [0.03] + [0.04] * 50]
+    assert [place for place, text in enumerate(said) if text] == [99]
+    assert "bf16 errs by 3.0e-02 of the loss at (0.5, -0.25), which is more than the tolerance of 0.01" in said[99]
+    assert (watch.record["error"], watch.record["points"]) == (pytest.approx(0.04), 12)
+    slower = Watch(Exact(), "bf16", {**record, "seconds_per_point_fp32": 10.0})
+    for _ in range(200):
+        slower((0.0, 0.0), far(0.0))
+    assert slower.record["points"] == 10  # a check costs 10 points, so that one in 200 takes a twentieth
+    assert Watch(Exact(), "fp32", {"tolerance": 0.01})((0.0,), far(1.0)) == ""
+
+
+@pytest.fixture
+def trained() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """A network with a tiny loss on examples that it was trained on."""
+    torch.manual_seed(0)
+    net = build_model("mlp(inputs=36, hidden=(16, 12, 8))")
+    targets = torch.arange(300) % 10
+    images = torch.randn(10, 1, 6, 6)[targets] + 0.5 * torch.randn(300, 1, 6, 6)
+    optimizer = torch.optim.Adam(net.parameters(), 0.01)
+    for _ in range(300):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), targets).backward()
+        optimizer.step()
+    return net.eval(), images, targets
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_stored_error_is_near_the_largest_one_where_the_loss_is_tiny(trained, seed):
+    net, images, targets = trained
+    data, plane = [(images, targets)], {"x": (-1, 1, 21), "y": (-1, 1, 21), "seed": seed, "progress": False}
+    exact, low = (landscape.compute(net, data, precision=one, **plane) for one in ("fp32", "bf16"))
+    assert exact["test/loss"][10, 10] < 1e-3
+    relative = np.abs(low["test/loss"] / exact["test/loss"] - 1).max()
+    record = low.provenance["precision"]
+    assert relative / 2 < record["error"] <= relative * (1 + 1e-5)
+    assert record["points"] == len(probe_points(FINE)) + 440 // 50
+    assert f"at {record['points']} probe points" in low.arithmetic
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -243,6 +361,10 @@ def test_auto_is_settled_once_and_taken_over(tmp_path, monkeypatch):
         ({"tolerance": 0.1}, "has no effect with --precision fp32"),
         ({"precision": "auto", "tolerance": 2.0}, "a relative error between 0 and 1, for example 0.01, not 2.0"),
         ({"correct": True}, "--precision fp32 needs none: leave it out"),
+        (
+            {"precision": "bf16", "correct": True, "number": 299},
+            "a tenth of the examples, and of the 299 of 'test' that",
+        ),
     ],
 )
 def test_what_means_nothing_is_refused(options, message):

@@ -67,6 +67,11 @@ class Evaluator:
         return self.network.name
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """How many examples each split has."""
+        return {split: len(batches) for split, batches in self._batches.items()}
+
+    @property
     def recalibrates(self) -> bool:
         """Whether statistics are estimated anew at every point."""
         return "recalibrate" in self._statistics.policies and bool(self._statistics.layers)
@@ -94,6 +99,10 @@ class Evaluator:
         policy = self._statistics.policies[0]
         with torch.inference_mode(), self._in(precision), self.network.at(point), self._statistics.under(policy):
             return {split: self._losses(split, policy) for split in self._batches}
+
+    def exact(self, point: Sequence[float]) -> dict[str, float]:
+        """The mean loss of each split at a point in float32, by the ordinary pass."""
+        return {split: float(losses.mean()) for split, losses in Evaluator.losses(self, point, "fp32").items()}
 
     def _losses(self, split: str, policy: str) -> Tensor:
         return torch.cat(self._retrying(policy, lambda: [part[0] for part in self._values(split, policy)]))

@@ -20,6 +20,7 @@ from landscape.evaluation import (
 )
 from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import half_differences
+from landscape.execution.comparison import Watch
 from landscape.execution.device import failures_of_the_device
 from landscape.execution.draws import keep_tensors
 from landscape.execution.evaluators import Chosen, evaluator_for
@@ -134,6 +135,7 @@ class _Session:
             self._repeat = repeat
         values = evaluator(point).values()
         self._tell(evaluator)
+        self._note(self._watch(point, values))
         return values
 
     def _tell(self, evaluator: Evaluator) -> None:
@@ -188,6 +190,7 @@ class _Session:
         chosen.suit(self._job.precision)
         found = settle(evaluator, self._grid, self._job, self._settings, self._setup.device, self._before)
         self._job = found.job
+        self._watch = Watch(evaluator, found.job.precision, found.record)
         chosen.suit(found.job.precision)
         for text in found.said:
             self._progress.say(text)
@@ -196,7 +199,6 @@ class _Session:
             {
                 "evaluator_reason": chosen.reason,
                 "evaluator_difference": chosen.difference,
-                **({"precision": found.record} if found.record else {}),
             }
         )
 
@@ -271,9 +273,10 @@ class _Session:
             "machine": machine(self._setup.device),
             "threads": torch.get_num_threads(),
             **self._arithmetic,
+            **({"precision": json_ready(self._watch.record)} if self._watch.record else {}),
             "evaluator": evaluator.name,
             **({"capture_reason": evaluator.reason} if evaluator.reason else {}),
-            **({"asked": dict(self._asked)} if self._asked else {}),
+            **({"asked": asked} if (asked := {**self._before.get("asked", {}), **self._asked}) else {}),
             "batch_size": evaluator.batch_size,
             "stated": dict(self._setup.inputs.stated),
             "notes": list(dict.fromkeys([*self._before.get("notes", []), *self._notes])),

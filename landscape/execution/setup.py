@@ -14,7 +14,7 @@ from landscape.evaluation import Task, make_task, refuse_precision
 from landscape.execution.device import device_for, failures_of_the_device
 from landscape.execution.draws import Draws, draws_of
 from landscape.execution.placement import dtype_of, placed
-from landscape.execution.precision import refuse_own_precision
+from landscape.execution.precision import refuse_few_examples, refuse_own_precision
 from landscape.execution.preparation import Settings, job_of
 from landscape.execution.resume import earlier_run
 from landscape.inputs import Inputs
@@ -73,6 +73,7 @@ def set_up(inputs: Inputs, grid: Grid, settings: Settings) -> Setup:
     device = device_for(settings.device, inputs.model)
     refuse_precision(settings.precision, device)
     refuse_own_precision(dtype_of(inputs.model), settings.precision)
+    refuse_few_examples({split: len(one) for split, one in inputs.batches.items()}, settings.correct)
     with failures_of_the_device(device):
         model, notes = placed(inputs.model, device, settings.parametrization, settings.fold_bn)
     space = ParameterSpace(model, settings.perturb, settings.roles)

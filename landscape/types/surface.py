@@ -211,7 +211,7 @@ class Surface:
         record = self.provenance.get("precision", {})
         if record.get("error") is None:
             return self.job.precision + corrected
-        error = f"the loss errs by at most {100 * record['error']:.1g} % at {record['points']} points"
+        error = f"the loss errs by at most {100 * record['error']:.2g} % at {record['points']} probe points"
         return f"{self.job.precision}{corrected}: {error}"
 
     def plot(self, kind: str | None = None, **options: Any) -> Any:
