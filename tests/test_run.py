@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from landscape.analysis.geometry import measured_part
 from landscape.errors import Interrupted
 from landscape.execution import FullGrid, Results, Silent, coarse_to_fine, progress_on, run
+from landscape.execution.plan import Batch
 from landscape.execution.progress import Bar, Lines, duration
 from landscape.execution.run import pause
 from landscape.execution.signals import stop_request
@@ -204,6 +206,29 @@ def test_a_signal_at_the_last_point_is_no_interruption():
     evaluator, (results, save) = Evaluating(14, lambda: signal.raise_signal(signal.SIGINT)), started()
     run(evaluator, FullGrid(PLANE), results, save, Silent())
     assert save.done == [1, 15]
+
+
+class Sparse:
+    """A plan that leaves points out, in two batches."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.exact = grid, False
+
+    def batches(self, results: Results):
+        yield Batch([(0, 0), (0, 1)])
+        yield Batch([(0, 5), (0, 7)])
+
+    def record(self):
+        return {}
+
+
+@pytest.mark.parametrize(("at", "finished"), [(0, False), (1, False), (2, False), (3, True)])
+def test_where_points_are_left_out_a_signal_at_the_last_one_is_no_interruption(at, finished):
+    evaluator, (results, save) = Evaluating(at, lambda: signal.raise_signal(signal.SIGINT)), started()
+    message = f"stopped with {at + 1} of at most 15 points done"
+    with contextlib.nullcontext() if finished else pytest.raises(Interrupted, match=message):
+        run(evaluator, Sparse(PLANE), results, save, Silent())
+    assert results.done == save.done[-1] == at + 1
 
 
 def test_a_signal_while_idle_is_nobodys():

@@ -85,14 +85,18 @@ class _Loop:
             self._progress.start(self._done, total)
         self._begun = True
         for repeat, index in batch.points:
+            self._stop_if_asked()
             begun = time.monotonic()
             self._results.record(repeat, index, self._evaluate(repeat, self._plan.grid.point(index)))
             self._done += 1
             self._progress.advance(time.monotonic() - begun)
             self._save_in_time()
-            if self._stop.requested and self._done < self._results.size:
-                bound = "" if self._plan.exact else "at most "
-                raise Interrupted(f"stopped with {self._done:,} of {bound}{self._results.size:,} points done")
+
+    def _stop_if_asked(self) -> None:
+        """Stop before a point, not after it: a plan that has no other one is finished."""
+        if self._stop.requested:
+            bound = "" if self._plan.exact else "at most "
+            raise Interrupted(f"stopped with {self._done:,} of {bound}{self._results.size:,} points done")
 
     def _save_in_time(self) -> None:
         begun = time.monotonic()
