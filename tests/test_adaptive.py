@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import signal
@@ -13,15 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interruptible import compute
+from surfaces import surface
 
 import landscape
 from landscape.analysis.filling import filled, interpolated
 from landscape.analysis.geometry import point_levels
+from landscape.analysis.measures import measures
 from landscape.analysis.scales import choose_scale
 from landscape.commands.main import main
 from landscape.errors import Interrupted
 from landscape.execution import Results, Silent, run
-from landscape.execution.adaptive import Adaptive, Refinement, first_level
+from landscape.execution.adaptive import Adaptive, Outcome, Refinement, first_level, near_centre
 from landscape.types import Axis, Grid
 
 PLANES = Path(__file__).parents[1] / "examples" / "figure1"
@@ -86,7 +89,7 @@ def test_the_error_of_the_picture_is_below_the_tolerance(name, tolerance):
     assert outcome.points == 2601
 
 
-@pytest.mark.parametrize(("name", "most"), [("bowl", 0.1), ("decades", 0.11), ("kink", 0.11), ("ridge", 0.4)])
+@pytest.mark.parametrize(("name", "most"), [("bowl", 0.11), ("decades", 0.12), ("kink", 0.12), ("ridge", 0.4)])
 def test_points_are_spent_where_they_are_needed(name, most):
     grid = square()
     known, outcome, _ = refined(on(grid, ANALYTIC[name]), grid, 0.02)
@@ -101,7 +104,7 @@ def test_the_estimated_error_is_near_the_true_one(name):
     loss = on(grid, ANALYTIC[name])
     known, outcome, _ = refined(loss, grid, 0.02)
     truth = errors(loss, grid, known)
-    assert outcome.checked >= 90
+    assert outcome.checked >= 80
     assert rms(truth) / 4 < outcome.rms < 2.5 * rms(truth)  # what is wrong in few places may be missed
     assert outcome.largest <= 2 * truth.max()
 
@@ -173,6 +176,32 @@ def test_losses_that_are_not_positive_are_refined_on_a_linear_scale():
     assert not known.all()
 
 
+@pytest.mark.parametrize(("sizes", "most"), [((21, 21), 16), ((51, 51), 24), ((101, 101), 32), ((33,), 4)])
+def test_what_lies_about_the_trained_weights_is_measured_in_any_case(sizes, most):
+    grid = Grid(tuple(Axis.regular(-1, 1, n) for n in sizes))
+    flat, _, _ = refined(np.full(grid.shape, 0.3), grid, 0.1)
+    centre = tuple(slice(n // 2 - 1, n // 2 + 2) for n in sizes)
+    assert flat[centre].all()
+    assert (near_centre(grid) & (point_levels(grid) > first_level(grid))).sum() == most
+
+
+def test_widths_and_curvatures_are_those_of_what_was_measured_about_the_trained_weights():
+    """A narrow well: of the lattice of 9 x 9 alone its width would be that of the interpolation."""
+    grid = square()
+    loss = on(grid, lambda x, y: 0.3 * np.exp(6 * (x**2 + 2 * y**2) / (0.05 + x**2 + 2 * y**2) ** 0.5))
+    known, _, _ = refined(loss, grid, 0.05)
+    whole = surface(loss)
+    job = dataclasses.replace(whole.job, adaptive=0.05)
+    quantities = {name: np.where(known, whole[name], np.nan) for name in whole if not name.endswith("count")}
+    quantities["test/count"] = np.where(known, 200, 0)
+    told = {"adaptive": [{"finished": True}]}
+    part = dataclasses.replace(whole, quantities=quantities, job=job, provenance={**whole.provenance, **told})
+    expected, found = measures(whole), measures(part)
+    assert known.mean() < 0.15
+    for name in ("width_0.1", "width_1", "curvature_mean"):
+        assert found[name] == pytest.approx(expected[name], rel=0.05)
+
+
 def test_what_the_figures_clip_is_not_refined():
     grid = square()
     tower = on(grid, lambda x, y: 1 + x**2 + y**2 + 1e4 * ((np.abs(x - 0.48) < 0.13) & (np.abs(y - 0.48) < 0.13)))
@@ -184,13 +213,12 @@ def test_what_the_figures_clip_is_not_refined():
 
 
 def test_what_the_first_lattice_misses_is_found_by_the_last_checks():
-    """Ripples that are 0 at all points of 9 x 9: only points that were left out can tell."""
+    """Ripples that are 0 at all points of 9 x 9 and close to the centre: only points that were left out can tell."""
     grid = square(65)
-    loss = on(grid, lambda x, y: 1 + x**2 + y**2 + np.sin(4 * np.pi * x) ** 2 * np.sin(4 * np.pi * y) ** 2)
+    ripples = on(grid, lambda x, y: np.sin(4 * np.pi * x) ** 2 * np.sin(4 * np.pi * y) ** 2 * (np.hypot(x, y) > 0.36))
+    loss = on(grid, lambda x, y: 1 + x**2 + y**2) + ripples
     known, _, passes = refined(loss, grid, 0.02)
-    assert passes[0] == "a lattice of 9 x 9 over the whole range"
-    assert passes[1] == "some that were left out, to see how far off they are"
-    assert "what lies beside those that were off" in passes
+    assert [reason.partition(":")[0] for reason in passes[1:3]] == ["checking", "refining"]
     assert rms(errors(loss, grid, known)) < 0.02
 
 
@@ -305,8 +333,15 @@ def test_a_computed_surface_says_what_it_left_out(tmp_path):
     assert told["said"] == progress.said[-1]
     assert told["said"].startswith(f"{done} of 294 points were measured ({done / 294:.1%})")
     assert (told["measured"], told["points"], told["finished"]) == (done, 294, True)
-    assert "81 points, a lattice of 9 x 9 over the whole range (at most 294)" in progress.said
-    assert progress.totals[0] == 81
+    first = told["first"]
+    said = f"first {first} points over the whole range, and the time that these take; refining follows (at most 294)"
+    assert said in progress.said
+    assert any(
+        text.startswith("refining: ") and text.endswith(f" more points ({first} measured, at most 294)")
+        for text in progress.said
+    )
+    assert any(text.startswith("checking: ") and "points that were left out (" in text for text in progress.said)
+    assert progress.totals[0] == first
     assert progress.totals[-1] == done
     whole = compute(None, x=NET["x"], y=NET["y"])
     there = surface.done()
@@ -341,6 +376,8 @@ def test_the_tolerance_is_part_of_the_job(tmp_path):
     compute(tmp_path / "a.h5", **NET)
     with pytest.raises(landscape.LandscapeError, match=r"differs in adaptive \(0\.02 here, 0\.01 there\)"):
         compute(tmp_path / "a.h5", **{**NET, "adaptive": 0.02})
+    with pytest.raises(landscape.LandscapeError, match=r"differs in adaptive \(every point here, 0\.01 there\)"):
+        compute(tmp_path / "a.h5", **{**NET, "adaptive": None})
 
 
 def test_from_the_command_line(tmp_path, capsys):
@@ -359,3 +396,21 @@ def test_from_the_command_line(tmp_path, capsys):
     command("compare", tmp_path / "b.h5", tmp_path / "a.h5", "-o", tmp_path / "c.png")
     assert (tmp_path / "a.png").exists()
     assert (tmp_path / "c.png").exists()
+
+
+def test_the_largest_error_is_said_to_be_that_of_the_points_checked():
+    outcome = Outcome(2601, 105, 292, True, 49, 0.00374, 0.0131)
+    assert str(outcome) == (
+        "292 of 2,601 points were measured (11.2%), the rest is interpolated; estimated error 0.37% of the plotted "
+        "range (RMS), from 49 points that were checked; the largest at the points checked was 1.31%, elsewhere it may be two "
+        "or three times that"
+    )
+    assert "from only 9 points that were checked" in str(dataclasses.replace(outcome, checked=9))
+
+
+def test_a_tolerance_that_is_no_number_is_refused_in_a_sentence(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compute", "--ckpt", "a.pt", "--adaptive", "2%"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "--adaptive is a fraction of the plotted range between 0 and 1, for example 0.02, not '2%'" in said

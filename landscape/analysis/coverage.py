@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from landscape.types import Finding, Surface
 
+FEW = 10  # points that were checked
+
 
 def complete(surface: Surface, split: str) -> Iterator[Finding]:
     """Say what is not computed yet.
@@ -44,9 +46,11 @@ def interpolated(surface: Surface, split: str) -> Iterator[Finding]:
         split: The split that is judged; all are told of with the first.
 
     Yields:
-        What was left out, and the estimated error; refining goes on until that is below the tolerance.
+        What was left out, and the estimated error; refining goes on until that is below the tolerance. A note where so
+        few points were checked that the estimate is a rough one.
     """
     for told in surface.provenance.get("adaptive", ()):
         if split == surface.splits[0] and told["finished"]:
-            values = {name: float(told[name]) for name in ("measured", "points", "rms", "largest")}
-            yield Finding("INTERPOLATED", "ok", told["said"], values)
+            values = {name: float(told[name]) for name in ("measured", "points", "checked", "rms", "largest")}
+            few = told["measured"] < told["points"] and told["checked"] < FEW
+            yield Finding("INTERPOLATED", "note" if few else "ok", told["said"], values)

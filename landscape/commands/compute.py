@@ -144,7 +144,6 @@ import click
 )
 @click.option(
     "--adaptive",
-    type=float,
     metavar="TOL",
     help="Measure fewer points: refine only where the picture errs by more than this fraction of its range, e.g. 0.02.",
 )
@@ -187,9 +186,18 @@ def compute(**options: Any) -> None:
     out = options.pop("out") or f"{Path(options['ckpt']).stem}.h5"
     if options["batch_size"].isdigit():
         options["batch_size"] = int(options["batch_size"])
+    options["adaptive"] = _number(options["adaptive"])
     command = shlex.join(["landscape", *sys.argv[1:]])
     surface = landscape.compute(**options, out=out, command=command)
     click.echo(summary(surface))
+
+
+def _number(text: str | None) -> float | str | None:
+    """The number that a text is, or the text itself: what it should have been is said where it is used."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 def summary(surface: Any) -> str:

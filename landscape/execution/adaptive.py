@@ -17,14 +17,18 @@ import numpy as np
 from numpy.random import Generator as Draws
 from numpy.random import Philox
 
+from landscape.analysis.coverage import FEW
 from landscape.analysis.filling import BoolArray, deviations
 from landscape.analysis.geometry import lattice_levels, point_levels
 from landscape.execution.plan import Batch, FullGrid, Plan, coarse_to_fine
 from landscape.execution.results import Results
-from landscape.types import FloatArray, Grid
+from landscape.types import Axis, FloatArray, Grid, IntArray
 
 FEWEST = 9  # points along each axis that are measured in any case
 CHECKS = 2  # times that points left out are measured, after which some that are off no longer count against the rest
+BEGINNING = "first {} points over the whole range, and the time that these take; refining follows"
+REFINING = "refining: {} more points"
+CHECKING = "checking: {} points that were left out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,7 @@ class Pass:
 
     Attributes:
         points: Mask of the shape of the grid.
-        reason: What they are for; empty where they go on with the pass before.
+        reason: What is said of them, with `{}` for their number; empty where they go on with the pass before.
     """
 
     points: BoolArray
@@ -46,7 +50,7 @@ class Outcome:
 
     Attributes:
         points: Points of the grid.
-        first: How many of them the first lattice has.
+        first: How many of them are measured in any case.
         measured: How many of them are measured.
         finished: Whether refining has ended.
         checked: How many that had been left out were measured to see how far off they are.
@@ -68,10 +72,12 @@ class Outcome:
             return f"every point was measured ({self.points:,}): the grid is too coarse to leave any out"
         if self.measured == self.points:
             return f"every point was measured ({self.points:,}): the surface is as rough as the grid"
+        only = "only " if self.checked < FEW else ""
         return (
             f"{self.measured:,} of {self.points:,} points were measured ({self.measured / self.points:.1%}), the rest "
-            f"is interpolated; estimated error {self.rms:.2%} of the plotted range (RMS), from {self.checked:,} points "
-            f"that were measured to see; the largest there was {self.largest:.2%}"
+            f"is interpolated; estimated error {self.rms:.2%} of the plotted range (RMS), from {only}{self.checked:,} "
+            f"points that were checked; the largest at the points checked was {self.largest:.2%}, elsewhere it may be "
+            "two or three times that"
         )
 
 
@@ -110,8 +116,8 @@ class Adaptive:
         """What is said before the points of a pass."""
         if not one.reason:
             return ""
-        so_far = f"{outcome.measured:,} so far, " if outcome.measured else ""
-        return f"{number:,} points, {one.reason} ({so_far}at most {self.grid.size:,})"
+        so_far = f"{outcome.measured:,} measured, " if outcome.measured else ""
+        return f"{one.reason.format(f'{number:,}')} ({so_far}at most {self.grid.size:,})"
 
     def _tell(self, repeat: int, outcome: Outcome) -> None:
         self.told[repeat : repeat + 1] = [{**dataclasses.asdict(outcome), "said": str(outcome)}]
@@ -138,7 +144,8 @@ def plan_of(grid: Grid, tolerance: float, before: Mapping[str, Any]) -> Plan:
 class Refinement:
     """The decisions for one draw of the directions.
 
-    A lattice of at least nine points along each axis is measured whole. Of every finer one those points follow that lie
+    A lattice of at least nine points along each axis is measured whole, and what lies close to the trained weights,
+    where small widths and curvatures are taken. Of every finer one those points follow that lie
     beside a point of the lattice before at which the interpolation was off by more than the tolerance; then those
     beside points at which it turned out to be so, as long as that spreads. What is not finite is always off. In the end
     some points that were left out, spread over the grid, are measured: they estimate the error, and if they are off,
@@ -160,7 +167,8 @@ class Refinement:
         self._asked = self._tolerance = tolerance
         self._levels = point_levels(grid)
         self._known = np.zeros(grid.shape, dtype=bool)
-        self.outcome = Outcome(grid.size, int((self._levels <= first_level(grid)).sum()))
+        self._first = (self._levels <= first_level(grid)) | near_centre(grid)
+        self.outcome = Outcome(grid.size, int(self._first.sum()))
 
     def passes(self) -> Iterator[Pass]:
         """Decide which points are measured next.
@@ -168,12 +176,9 @@ class Refinement:
         Yields:
             Points, no point twice; all are to be measured when the next pass is asked for.
         """
-        levels, first = self._levels, first_level(self._grid)
-        yield from self._measured(
-            Pass(levels <= first, f"a lattice of {_size(self._grid, first)} over the whole range")
-        )
+        yield from self._measured(Pass(self._first, BEGINNING))
         for checks in itertools.count(1):
-            for level in range(first + 1, int(levels.max()) + 1):
+            for level in range(first_level(self._grid) + 1, int(self._levels.max()) + 1):
                 yield from self._refining(level)
             off = yield from self._checking()
             enough = self.outcome.rms <= self._asked
@@ -184,18 +189,19 @@ class Refinement:
         self.outcome = dataclasses.replace(self.outcome, finished=True)
 
     def _refining(self, level: int) -> Iterator[Pass]:
-        """Points of a lattice beside those of the one before that were off."""
-        rough = self._beside((self._levels == level - 1) & self._off(self._known), level) & (self._levels == level)
-        yield from self._spreading(Pass(rough, f"where a lattice of {_size(self._grid, level - 1)} does not do"), level)
+        """Points of a lattice beside those of the one before, and beside the first of its own, that were off."""
+        looked_at = (self._levels == level - 1) | (self._first & (self._levels == level))
+        rough = self._beside(looked_at & self._off(self._known), level) & (self._levels == level)
+        yield from self._spreading(Pass(rough, REFINING), level)
 
     def _checking(self) -> Generator[Pass, None, bool]:
         """Some points that were left out, and what lies beside those that are off; whether there are any such."""
         checks, before = _sample(~self._known), self._known.copy()
-        yield from self._measured(Pass(checks, "some that were left out, to see how far off they are"))
+        yield from self._measured(Pass(checks, CHECKING))
         self._judge(before, checks)
         finest = int(self._levels.max())
         beside = self._beside(checks & self._off(before), finest)
-        yield from self._spreading(Pass(beside, "what lies beside those that were off"), finest)
+        yield from self._spreading(Pass(beside, REFINING), finest)
         return bool(beside.any())
 
     def _measured(self, one: Pass) -> Iterator[Pass]:
@@ -249,8 +255,30 @@ def first_level(grid: Grid) -> int:
     return level
 
 
-def _size(grid: Grid, level: int) -> str:
-    return " x ".join(str((lattice_levels(axis) <= level).sum()) for axis in grid.axes)
+def near_centre(grid: Grid) -> BoolArray:
+    """Points about the trained weights that are measured in any case, on ever finer lattices.
+
+    Of the lattice that follows the first one, the two nearest coordinates on every side of that nearest to 0; of every
+    finer one, the nearest: 16 points of a plane of 21 x 21, 24 of one of 51 x 51.
+
+    Args:
+        grid: The grid.
+
+    Returns:
+        Mask of the shape of the grid; points of the first lattice are among them.
+    """
+    found, first = np.zeros(grid.shape, dtype=bool), first_level(grid)
+    for level in range(first + 1, int(point_levels(grid).max()) + 1):
+        found[np.ix_(*(_nearest(axis, level, 2 if level == first + 1 else 1) for axis in grid.axes))] = True
+    return found
+
+
+def _nearest(axis: Axis, level: int, number: int) -> IntArray:
+    """Indices of the coordinates of a lattice that are nearest to that nearest to 0, so many on each side, and its."""
+    levels = lattice_levels(axis)
+    lattice = np.flatnonzero(levels <= level)
+    centre = int(np.searchsorted(lattice, int(np.argmin(levels))))
+    return lattice[max(centre - number, 0) : centre + number + 1]
 
 
 def _sample(points: BoolArray) -> BoolArray:

@@ -141,10 +141,14 @@ class Job:
         fields = (item.name for item in dataclasses.fields(self))
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in fields)
         return [
-            f"{name} ({_short(mine)} here, {_short(theirs)} there)" for name, mine, theirs in pairs if mine != theirs
+            f"{name} ({_said(name, mine)} here, {_said(name, theirs)} there)"
+            for name, mine, theirs in pairs
+            if mine != theirs
         ]
 
 
-def _short(value: Any) -> str:
+def _said(name: str, value: Any) -> str:
+    if name == "adaptive" and not value:
+        return "every point"
     text = json.dumps(value) if isinstance(value, Mapping) else str(value)
     return (text if len(text) <= 60 else text[:57] + "...") or "nothing"
