@@ -203,7 +203,9 @@ def test_a_run_just_begun_is_not_filled_and_one_under_way_is():
     under_way = adaptive(source, point_levels(source.grid) <= 1, finished=False)
     assert filled(under_way).done().all()
     assert measured_part(filled(under_way)).grid == source.grid
-    assert facts(filled(under_way))[3] == "unfinished run: 9 of 117 points measured, the rest interpolated linearly"
+    assert facts(filled(under_way))[3] == (
+        "unfinished adaptive run, tolerance 0.02: 9 of 117 points measured, the rest interpolated linearly"
+    )
 
 
 def test_complete_is_what_has_ended_in_every_repeat():
@@ -226,8 +228,12 @@ def test_figures_are_drawn_of_the_filled_plane_and_say_so():
     above = FIGURES.get("2d")(part)
     heat = next(mark for mark in above.panels[0].marks if isinstance(mark, Heat))
     np.testing.assert_array_equal(heat.values, full["loss"])
-    assert "81 of 117 points measured, the rest interpolated (RMS error about 0.4 % of the range)" in above.caption
-    assert "(RMS error" not in FIGURES.get("2d")(part, quantity="accuracy").caption
+    said = "daptive run, tolerance 0.02: 81 of 117 points measured, the rest interpolated ("
+    assert f"{said}RMS error about 0.4 % of the range)" in above.caption
+    assert f"{said}refined where the loss needs it)" in FIGURES.get("2d")(part, quantity="accuracy").caption
+    draws = FIGURES.get("1d")(adaptive(stacked(valley(), repeats=3))).caption
+    assert "(RMS error about 0.4 % of the range, the largest of 3 draws)" in draws
+    assert "daptive run, tolerance 0.02; " in FIGURES.get("2d")(adaptive(valley(), valley().done())).caption
     lines = [mark for panel in FIGURES.get("1d")(part).panels for mark in panel.marks if isinstance(mark, Line)]
     np.testing.assert_array_equal(lines[0].y, full["loss"][:, 4])  # not from that row alone
     np.testing.assert_array_equal(lines[1].y, full["loss"][6])
@@ -297,7 +303,8 @@ def test_a_run_under_way_is_interpolated_linearly_and_marked():
     assert len(dots.x) == there.sum()
     np.testing.assert_array_equal(lines_of(profile)[0].dots, there[:, 4])
     for scene in (above, profile):
-        assert "unfinished run: 25 of 117 points measured, the rest interpolated linearly" in scene.caption
+        assert "tolerance 0.02: 25 of 117 points measured, the rest interpolated linearly; " in scene.caption
+        assert "nfinished adaptive run, " in scene.caption
 
 
 def test_of_several_draws_the_first_can_be_drawn_before_the_others_have_begun():
@@ -317,15 +324,34 @@ def test_numbers_are_those_of_the_filled_surface():
         assert own[name] == pytest.approx(value, rel=1e-6, nan_ok=True)
     comparison = compared([[whole], [part]], ["whole", "part"])
     assert comparison.effect("width_1", 1).estimate == pytest.approx(1.0)
-    assert [one.code for one in comparison.findings if one.code == "COMPARE-ADAPTIVE"] == ["COMPARE-ADAPTIVE"]
+    (found,) = (one for one in comparison.findings if one.code == "COMPARE-ADAPTIVE")
+    assert found.level == "warning"
+    assert "(whole: measured whole; part: to a tolerance of 0.02, 69% measured): those of small regions" in found.text
+
+
+def test_of_one_adaptive_file_a_comparison_says_that_it_is_interpolated():
+    def said(source):
+        comparison = compared([[source]], ["a"])
+        definitions = {one.name: one.definition for one in comparison.measures}
+        return [one.level for one in comparison.findings if one.code == "COMPARE-ADAPTIVE"], definitions
+
+    (levels, adapted), (none, whole) = said(adaptive(valley())), said(valley())
+    assert (levels, none) == (["note"], [])
+    assert "cells with a corner that was not measured or interpolated are left out" in adapted["width_0.1"]
+    assert "over the measured or interpolated points" in adapted["largest_rise"]
+    assert not any("interpolated" in whole[name] for name in ("width_0.1", "largest_rise", "measured_share"))
 
 
 def test_check_judges_what_was_measured_and_says_how_good_the_rest_is():
     def codes(found):
         return {finding.code: finding.level for finding in check(found)}
 
-    assert codes(adaptive(valley()))["INTERPOLATED"] == "ok"
-    assert "INCOMPLETE" not in codes(adaptive(valley()))
+    assert codes(adaptive(valley(), checked=10))["INTERPOLATED"] == "ok"
+    few = codes(adaptive(valley(), checked=9))
+    assert few["INTERPOLATED"] == "note"
+    assert "ALL-WELL" not in few
+    assert "INCOMPLETE" not in few
+    assert codes(adaptive(valley(), valley().done(), measured=117, checked=0))["INTERPOLATED"] == "ok"
     unfinished = codes(adaptive(valley(), finished=False))
     assert unfinished["INCOMPLETE"] == "note"
     assert "INTERPOLATED" not in unfinished

@@ -71,6 +71,7 @@ def catalogue(
     radii: Sequence[float] = RADII,
     neighbourhood: float = NEIGHBOURHOOD,
     persistence: float | None = None,
+    interpolated: bool = False,
 ) -> tuple[Measure, ...]:
     """List the numbers that `measures.measures` takes, with the settings in their definitions.
 
@@ -81,6 +82,7 @@ def catalogue(
         radii: Distances of the mean rises, in multiples of the direction.
         neighbourhood: Radius within which the paraboloid is fitted, in multiples of the direction.
         persistence: Depth above which a basin counts; None for that of `roughness.persistence_threshold`.
+        interpolated: Whether an adaptive run is among what is measured, for the definitions.
 
     Returns:
         The measures; their names depend on the splits, thresholds and radii alone.
@@ -92,12 +94,13 @@ def catalogue(
     _positive("the radius of a mean rise", *radii)
     _positive("the radius of the paraboloid", neighbourhood)
     _positive("the persistence of a basin", *([] if persistence is None else [persistence]))
+    known = "measured or interpolated" if interpolated else "measured"
     return (
         *(measure for split in splits for measure in _at_the_centre(split)),
-        _measured(axes),
-        *(measure for tau in thresholds for measure in _width(tau, axes)),
+        _measured(axes, known),
+        *(measure for tau in thresholds for measure in _width(tau, axes, known)),
         *(_mean_rise(radius, axes) for radius in radii),
-        _largest_rise(),
+        _largest_rise(known),
         *_curvatures(neighbourhood, axes),
         _nonconvex(axes),
         _roughness(axes),
@@ -130,18 +133,18 @@ def _centre(split: str, name: str, taken: Field) -> float:
     return float(taken.centre.get(split, {}).get(name, math.nan))
 
 
-def _measured(axes: int) -> Measure:
+def _measured(axes: int, known: str) -> Measure:
     return Measure(
         "measured_share",
         "share measured",
         "",
-        f"Share of the {_size(axes)} of the range in cells of which every corner was measured, or interpolated in an "
-        "adaptive run (inf is a measurement, NaN is none).",
+        f"Share of the {_size(axes)} of the range in cells of which every corner was {known} (inf is a measurement, "
+        "NaN is none).",
         measured_share,
     )
 
 
-def _width(tau: float, axes: int) -> tuple[Measure, Measure]:
+def _width(tau: float, axes: int, known: str) -> tuple[Measure, Measure]:
     name, what, unit = f"width_{tau:g}", _size(axes), "r" if axes == 1 else "r^2"
     pieces = "between neighbouring points" if axes == 1 else "in the four triangles between a cell's centre and sides"
     return (
@@ -150,7 +153,7 @@ def _width(tau: float, axes: int) -> tuple[Measure, Measure]:
             f"width at +{tau:g}",
             unit,
             f"{what.capitalize()} of {{loss <= L0 + {tau:g}}}, the loss being linear {pieces}; cells with a corner "
-            "that was not measured are left out, and inf is above every level.",
+            f"that was not {known} are left out, and inf is above every level.",
             lambda taken: sublevel_size(taken, taken.origin + tau),
             positive=True,
         ),
@@ -158,7 +161,7 @@ def _width(tau: float, axes: int) -> tuple[Measure, Measure]:
             name + CENSORED,
             f"width at +{tau:g} is a lower bound",
             "",
-            f"1 where {{loss <= L0 + {tau:g}}} touches the border of the range or a cell that was not measured, so "
+            f"1 where {{loss <= L0 + {tau:g}}} touches the border of the range or a cell that was not {known}, so "
             "that the width is only a lower bound; else 0.",
             lambda taken: _censored(taken, taken.origin + tau),
             of=name,
@@ -186,12 +189,12 @@ def _mean_rise(radius: float, axes: int) -> Measure:
     )
 
 
-def _largest_rise() -> Measure:
+def _largest_rise(known: str) -> Measure:
     return Measure(
         "largest_rise",
         "largest rise",
         "loss",
-        "Largest loss - L0 over the measured points; inf where a loss was measured as inf.",
+        f"Largest loss - L0 over the {known} points; inf where a loss was measured as inf.",
         _largest,
         positive=True,
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from landscape.analysis.catalogue import Measure, catalogue
 from landscape.analysis.compatibility import (
+    adaptive_cautions,
     cautions,
     common_splits,
     policy_cautions,
@@ -133,7 +134,8 @@ def compared(
     draws, unfinished = _usable_draws(groups, kept, called)
     plain, findings = _cut(groups, kept, draws, called, splits)
     settings = {"persistence": _common_persistence(plain, split or splits[0]), **settings}
-    listing = catalogue(splits, len(surfaces[0].grid.axes), **settings)
+    interpolated = any(surface.job.adaptive for surface in surfaces)
+    listing = catalogue(splits, len(surfaces[0].grid.axes), interpolated=interpolated, **settings)
     contenders = tuple(
         Contender(
             label,
@@ -246,7 +248,7 @@ def _cut(
         for group, policies in zip(groups, kept, strict=True)
     ]
     differing = policy_cautions(kept, [", ".join(names) for names in called])
-    return found, [*differing, *cautions(cut, files, splits), *notes]
+    return found, [*differing, *cautions(cut, files, splits), *adaptive_cautions(cut, files), *notes]
 
 
 def _common_persistence(plain: Sequence[Mapping[str, Sequence[Sequence[Surface]]]], split: str) -> float | None:

@@ -25,7 +25,6 @@ SEEN_DIFFERENTLY = (
     ("COMPARE-CALIBRATION", "bn_preprocessing", "how calibration images are prepared", "so do the statistics"),
     ("COMPARE-FOLDED", "fold_bn", "whether BatchNorm is folded into the weights", "other weights are perturbed"),
     ("COMPARE-PRECISION", "precision", "the arithmetic", "small differences may be rounding"),
-    ("COMPARE-ADAPTIVE", "adaptive", "where refining stopped", "small differences may be the interpolation's"),
 )
 ESTIMATED = ("batch", "recalibrate")
 SAME = 1e-9  # of the range: coordinates that differ by less are one
@@ -168,6 +167,34 @@ def cautions(surfaces: Sequence[Surface], names: Sequence[str], splits: Sequence
             f"the points differ{f' ({told})' if told else ''}: widths, curvatures, roughness and shares depend on them"
         )
         yield Finding("COMPARE-GRID", "warning", text)
+
+
+def adaptive_cautions(surfaces: Sequence[Surface], names: Sequence[str]) -> Iterator[Finding]:
+    """Say what was interpolated, and which numbers that makes least reliable.
+
+    Args:
+        surfaces: The plain surfaces, of which adaptive runs are filled.
+        names: What their files are called.
+
+    Yields:
+        A note where all were refined to one tolerance, a warning where they were not; nothing of full grids.
+    """
+    shares: dict[str, list[float]] = {}
+    told: dict[str, str] = {}
+    for surface, name in zip(surfaces, names, strict=True):
+        counts = surface[f"{surface.splits[0]}/count"]
+        shares.setdefault(name, []).append(float((counts > 0).mean()))
+        refined = f"to a tolerance of {surface.job.adaptive:g}, {np.mean(shares[name]):.0%} measured"
+        told[name] = f"{name}: {refined if surface.job.adaptive else 'measured whole'}"
+    tolerances = {surface.job.adaptive for surface in surfaces}
+    if tolerances - {0.0}:
+        yield Finding(
+            "COMPARE-ADAPTIVE",
+            "warning" if len(tolerances) > 1 else "note",
+            f"numbers are taken of interpolated values, too ({'; '.join(told.values())}): those of small regions "
+            "(small widths, curvatures), roughness and shares of non-convex points are the least reliable, and off by "
+            "more than the estimated error of the picture; compute without --adaptive where they decide",
+        )
 
 
 def policy_cautions(policies: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[Finding]:

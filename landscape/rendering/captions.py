@@ -51,18 +51,22 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
 
 
 def _interpolation(surface: Surface, quantity: str) -> list[str]:
-    """How much of an adaptive run was measured, and how good the rest is."""
+    """Where an adaptive run stops refining, how much of it was measured, and how good the rest is."""
+    if not surface.job.adaptive:
+        return []
     name = measured(surface, quantity).name
     split = split_of(name) or surface.splits[0]
+    run = f"adaptive run, tolerance {surface.job.adaptive:g}"
     if split + INTERPOLATED not in surface:
-        return []
+        return [run]
     counts = surface[f"{split}/count"]
-    told = [one["rms"] for one in surface.provenance.get("adaptive", ()) if name.endswith("/loss")]
-    error = f" (RMS error about {100 * max(told):.1f} % of the range)" if surface.complete and told else ""
-    measured_points = f"{(counts > 0).sum():,} of {counts.size:,} points measured"
+    points = f"{(counts > 0).sum():,} of {counts.size:,} points measured, the rest interpolated"
     if not surface.complete:
-        return [f"unfinished run: {measured_points}, the rest interpolated linearly"]
-    return [f"{measured_points}, the rest interpolated{error}"]
+        return [f"unfinished {run}: {points} linearly"]
+    told = [one["rms"] for one in surface.provenance["adaptive"]]
+    largest = f", the largest of {len(told)} draws" if len(told) > 1 else ""
+    error = f"RMS error about {100 * max(told):.1f} % of the range{largest}"
+    return [f"{run}: {points} ({error if name.endswith('/loss') else 'refined where the loss needs it'})"]
 
 
 def statistics_phrase(surface: Surface) -> str:
