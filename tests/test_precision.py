@@ -283,8 +283,29 @@ def test_auto_is_settled_once_and_taken_over(tmp_path, monkeypatch):
     assert first.job.precision == "bf16"
     monkeypatch.setattr(precision, "Comparison", None)
     assert surface(tmp_path, precision="auto", tolerance=0.02).job == first.job
-    with pytest.raises(LandscapeError, match=r"precision \(auto here, bf16 there\)"):
+    told = r"differs in --precision auto with tolerance 0.01 here, settled as bf16 with tolerance 0.02 there: give"
+    with pytest.raises(LandscapeError, match=told):
         surface(tmp_path, precision="auto", tolerance=0.01)
+    told = r"differs in --precision auto with tolerance 0.01 here, settled as bf16 with tolerance 0.02 there; seed \("
+    with pytest.raises(LandscapeError, match=told):
+        surface(tmp_path, precision="auto", tolerance=0.01, seed=1)
+
+
+def test_what_was_left_open_is_kept_when_the_run_goes_on_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "Comparison", lambda *_: Slow({"bf16": measured("bf16", 0.02, 0.001, 0.2)}))
+    first = surface(tmp_path, precision="auto")
+    assert (first.job.precision, first.job.correction) == ("bf16", 0.1)
+    with pytest.raises(LandscapeError, match=r"settled as bf16, corrected, with tolerance 0.01 there: give"):
+        surface(tmp_path, precision="auto", tolerance=0.03)
+    again = surface(tmp_path, precision="bf16", correct=True)
+    assert again.provenance["asked"] == first.provenance["asked"] == {"precision": "auto, tolerance 0.01"}
+    assert surface(tmp_path, precision="auto").job == first.job
+
+
+def test_of_a_precision_that_was_given_auto_is_another(tmp_path):
+    surface(tmp_path, precision="bf16")
+    with pytest.raises(LandscapeError, match=r"precision \(auto here, bf16 there\)"):
+        surface(tmp_path, precision="auto")
 
 
 @pytest.mark.parametrize("number", [299, 300])

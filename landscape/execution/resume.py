@@ -15,7 +15,9 @@ from landscape.storage import load, may_be_ours
 from landscape.types import Job, Surface
 
 
-def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: bool) -> Surface | None:
+def earlier_run(
+    path: Path | None, job: Job, digests: Sequence[str], overwrite: bool, asked: Mapping[str, str]
+) -> Surface | None:
     """What an earlier run of the same job left in the file.
 
     Args:
@@ -23,6 +25,7 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
         job: What is about to be computed.
         digests: Of the directions as they were rebuilt now.
         overwrite: Whether to begin anew.
+        asked: What is left open by the settings, as `Settings.asked` has it.
 
     Returns:
         The surface to go on with, or None to begin.
@@ -39,7 +42,7 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
         surface = load(path)
     except LandscapeError as error:
         raise LandscapeError(f"{error}; or give another file with --out") from error
-    differing = job.differences(surface.job)
+    differing = _differing(job, surface, asked)
     if differing:
         raise LandscapeError(
             f"{path} holds another run, which differs in {'; '.join(differing)}: give another file with --out, "
@@ -53,6 +56,17 @@ def earlier_run(path: Path | None, job: Job, digests: Sequence[str], overwrite: 
             "those versions, or replace the file with --overwrite"
         )
     return surface
+
+
+def _differing(job: Job, surface: Surface, asked: Mapping[str, str]) -> list[str]:
+    """In what two jobs differ; of a precision that was left open both times, with another tolerance, just that."""
+    differing = job.differences(surface.job)
+    now, then = asked.get("precision", ""), surface.provenance.get("asked", {}).get("precision", "")
+    if not (now and then):
+        return differing
+    chosen = surface.job.precision + (", corrected," if surface.job.correction else "")
+    told = f"--precision {now.replace(',', ' with')} here, settled as {chosen} with {then.removeprefix('auto, ')} there"
+    return [told, *(one for one in differing if not one.startswith(("precision ", "correction ")))]
 
 
 def settled(settings: Settings) -> Settings:

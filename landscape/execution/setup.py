@@ -80,6 +80,7 @@ def set_up(inputs: Inputs, grid: Grid, settings: Settings) -> Setup:
     draws = draws_of(inputs, space, model, grid, settings)
     task = make_task(inputs.batches, settings.loss, settings.metrics)
     job = job_of(inputs, model, task, grid, settings)
-    previous = earlier_run(settings.out, job, [record.digest for record in draws.records], settings.overwrite)
+    digests = [record.digest for record in draws.records]
+    previous = earlier_run(settings.out, job, digests, settings.overwrite, settings.asked)
     inputs = dataclasses.replace(inputs, notes=(*inputs.notes, *notes, *draws.notes))
     return Setup(inputs, settings, grid, device, model, space, draws, task, job, previous)
