@@ -402,8 +402,8 @@ def test_the_largest_error_is_said_to_be_that_of_the_points_checked():
     outcome = Outcome(2601, 105, 292, True, 49, 0.00374, 0.0131)
     assert str(outcome) == (
         "292 of 2,601 points were measured (11.2%), the rest is interpolated; estimated error 0.37% of the plotted "
-        "range (RMS), from 49 points that were checked; the largest at the points checked was 1.31%, elsewhere it may be two "
-        "or three times that"
+        "range (RMS), from 49 points that were checked; the largest at the points checked was 1.31%, elsewhere "
+        "it may be two or three times that"
     )
     assert "from only 9 points that were checked" in str(dataclasses.replace(outcome, checked=9))
 
