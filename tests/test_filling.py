@@ -337,7 +337,7 @@ def test_of_one_adaptive_file_a_comparison_says_that_it_is_interpolated():
 
     (levels, adapted), (none, whole) = said(adaptive(valley())), said(valley())
     assert (levels, none) == (["note"], [])
-    assert "cells with a corner that was not measured or interpolated are left out" in adapted["width_0.1"]
+    assert "cells with a corner that was neither measured nor interpolated are left out" in adapted["width_0.1"]
     assert "over the measured or interpolated points" in adapted["largest_rise"]
     assert not any("interpolated" in whole[name] for name in ("width_0.1", "largest_rise", "measured_share"))
 

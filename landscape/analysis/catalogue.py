@@ -94,11 +94,13 @@ def catalogue(
     _positive("the radius of a mean rise", *radii)
     _positive("the radius of the paraboloid", neighbourhood)
     _positive("the persistence of a basin", *([] if persistence is None else [persistence]))
-    known = "measured or interpolated" if interpolated else "measured"
+    known, missing = "measured", "not measured"
+    if interpolated:
+        known, missing = "measured or interpolated", "neither measured nor interpolated"
     return (
         *(measure for split in splits for measure in _at_the_centre(split)),
         _measured(axes, known),
-        *(measure for tau in thresholds for measure in _width(tau, axes, known)),
+        *(measure for tau in thresholds for measure in _width(tau, axes, missing)),
         *(_mean_rise(radius, axes) for radius in radii),
         _largest_rise(known),
         *_curvatures(neighbourhood, axes),
@@ -144,7 +146,7 @@ def _measured(axes: int, known: str) -> Measure:
     )
 
 
-def _width(tau: float, axes: int, known: str) -> tuple[Measure, Measure]:
+def _width(tau: float, axes: int, missing: str) -> tuple[Measure, Measure]:
     name, what, unit = f"width_{tau:g}", _size(axes), "r" if axes == 1 else "r^2"
     pieces = "between neighbouring points" if axes == 1 else "in the four triangles between a cell's centre and sides"
     return (
@@ -153,7 +155,7 @@ def _width(tau: float, axes: int, known: str) -> tuple[Measure, Measure]:
             f"width at +{tau:g}",
             unit,
             f"{what.capitalize()} of {{loss <= L0 + {tau:g}}}, the loss being linear {pieces}; cells with a corner "
-            f"that was not {known} are left out, and inf is above every level.",
+            f"that was {missing} are left out, and inf is above every level.",
             lambda taken: sublevel_size(taken, taken.origin + tau),
             positive=True,
         ),
@@ -161,7 +163,7 @@ def _width(tau: float, axes: int, known: str) -> tuple[Measure, Measure]:
             name + CENSORED,
             f"width at +{tau:g} is a lower bound",
             "",
-            f"1 where {{loss <= L0 + {tau:g}}} touches the border of the range or a cell that was not {known}, so "
+            f"1 where {{loss <= L0 + {tau:g}}} touches the border of the range or a cell that was {missing}, so "
             "that the width is only a lower bound; else 0.",
             lambda taken: _censored(taken, taken.origin + tau),
             of=name,

@@ -192,8 +192,8 @@ def adaptive_cautions(surfaces: Sequence[Surface], names: Sequence[str]) -> Iter
             "COMPARE-ADAPTIVE",
             "warning" if len(tolerances) > 1 else "note",
             f"numbers are taken of interpolated values, too ({'; '.join(told.values())}): those of small regions "
-            "(small widths, curvatures), roughness and shares of non-convex points are the least reliable, and off by "
-            "more than the estimated error of the picture; compute without --adaptive where they decide",
+            "(small widths, curvatures), roughness and shares of non-convex points are the least reliable, and may be "
+            "off by more than the estimated error of the picture; compute without --adaptive where they decide",
         )
 
 
