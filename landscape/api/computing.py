@@ -61,6 +61,7 @@ def compute(
     correct: bool = False,
     adaptive: float | None = None,
     low_memory: bool = False,
+    evaluator: str = "auto",
     device: str = "auto",
     batch_size: int | Literal["auto"] = "auto",
     out: str | Path | None = None,
@@ -116,6 +117,8 @@ def compute(
             so far errs by more than this fraction of its range; None to measure every point.
         low_memory: Whether to draw the directions anew, tensor by tensor, and to read the data anew at every point
             instead of keeping them, for networks of which a few copies do not fit in memory; slower.
+        evaluator: `"auto"`, the quickest that computes the same as the network up to rounding; or `"eager"`, the
+            network itself.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
         out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.
@@ -143,7 +146,7 @@ def compute(
     from landscape.directions import default_policy
 
     bn_stats = bn_stats or default_policy(str(directions))
-    check_choices(normalize, bn_stats, precision, parametrization)
+    check_choices(normalize, bn_stats, precision, parametrization, evaluator)
     check_precision(precision, tolerance, correct)
     check_adaptive(adaptive)
     check_numbers(seed, batch_size)
@@ -180,6 +183,7 @@ def compute(
         correct=correct,
         adaptive=adaptive or 0.0,
         low_memory=low_memory,
+        evaluator=evaluator,
         device=device,
         batch_size=None if batch_size == "auto" else batch_size,
         out=None if out is None else Path(out),

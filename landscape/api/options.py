@@ -96,7 +96,7 @@ def check_folding(normalize: str, perturb: str, bn_stats: str, directions: str) 
         )
 
 
-def check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str) -> None:
+def check_choices(normalize: str, bn_stats: str, precision: str, parametrization: str, evaluator: str = "auto") -> None:
     """Refuse names that are not known.
 
     Args:
@@ -104,6 +104,7 @@ def check_choices(normalize: str, bn_stats: str, precision: str, parametrization
         bn_stats: Policy for BatchNorm's statistics.
         precision: Arithmetic of the forward pass.
         parametrization: Which weights are perturbed.
+        evaluator: How the network is evaluated.
 
     Raises:
         LandscapeError: If one is unknown.
@@ -115,6 +116,7 @@ def check_choices(normalize: str, bn_stats: str, precision: str, parametrization
         ("bn_stats", bn_stats, (*POLICIES, "all")),
         ("precision", precision, (*PRECISIONS, "auto")),
         ("parametrization", parametrization, ("effective", "raw")),
+        ("evaluator", evaluator, ("auto", "eager")),
     ):
         if value not in known:
             raise LandscapeError(f"{name} is {' or '.join(known)}, not {value!r}")

@@ -153,6 +153,13 @@ import click
     help="Draw the directions and read the data anew at every point instead of keeping them, for networks that barely "
     "fit in memory.",
 )
+@click.option(
+    "--evaluator",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "eager"]),
+    help="auto takes the quickest that computes the same up to rounding; eager the network itself.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--batch-size",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from landscape.errors import LandscapeError, SurroundingsError
+from landscape.evaluation.memory import out_of_memory
 
 
 def device_for(name: str, model: nn.Module | None = None) -> torch.device:
@@ -73,6 +75,36 @@ def failures_of_the_device(device: torch.device) -> Iterator[None]:
             raise
         raise SurroundingsError(
             f"{device} failed ({str(error).splitlines()[0]}); what was saved stays, and the same command goes on"
+        ) from error
+
+
+@contextmanager
+def failures_at(point: Sequence[float], evaluator: str, out: Path | None) -> Iterator[None]:
+    """Turn what a backend cannot compute for a quicker evaluator into one sentence; the network itself may well do.
+
+    Args:
+        point: Where it computes.
+        evaluator: Name of the evaluator; the plain one fails as it fails.
+        out: Where what was computed is saved, or None.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SurroundingsError: If it fails.
+        RuntimeError: What memory or a lost device causes, or the network itself, as it was.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if evaluator == "eager" or out_of_memory(error) or "CUDA error" in str(error):
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        where = f"the point ({', '.join(f'{one:g}' for one in point)})" if any(point) else "the trained weights"
+        how = f"{out} keeps what was computed, and the same command with" if out else "what may help is"
+        raise SurroundingsError(
+            f"the {evaluator} network fails at {where} ({reason}): {how} --evaluator eager"
+            f"{' goes on with the network itself' if out else ', the network itself'}"
         ) from error
 
 

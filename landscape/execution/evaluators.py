@@ -31,6 +31,7 @@ from landscape.evaluation.captured import CAPTURED
 from landscape.evaluation.memory import give_back
 from landscape.execution.device import batch_size_for, batch_size_in_cache
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
+from landscape.execution.preparation import Settings
 from landscape.execution.setup import Setup
 from landscape.types import Grid
 
@@ -38,6 +39,7 @@ from landscape.types import Grid
 # weights; far from them outputs are large differences of larger numbers.
 AT_CENTRE, AT_CORNERS = 1e-5, 1e-4
 TRIED = 64
+EAGER, LOW_MEMORY = "--evaluator eager", "--low-memory"
 # Bytes that an operation on a CPU may read and write at a time, by what was measured on networks for small images.
 CPU_CACHE = 32 << 20
 
@@ -144,8 +146,8 @@ def _nothing_recorded(setup: Setup, statistics: Statistics, task: Task) -> str:
     begun = setup.before.get("evaluator", CAPTURED)
     if not begun.endswith(CAPTURED):
         return str(setup.before.get("capture_reason") or "the file was begun so")
-    if setup.settings.low_memory:
-        return "--low-memory draws the directions anew at every point"
+    if option := _plainly(setup.settings):
+        return EAGER if option == EAGER else f"{LOW_MEMORY} draws the directions anew at every point"
     return cannot_capture(setup.model, statistics, task)
 
 
@@ -167,20 +169,27 @@ def _touched(network: Network, task: Task) -> int:
 
 def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
     begun, reason = setup.before.get("evaluator", Fused.name), str(setup.before.get("evaluator_reason", ""))
-    if setup.previous and setup.settings.low_memory and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
+    option = _plainly(setup.settings)
+    if setup.previous and option and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
         raise LandscapeError(
-            f"{setup.settings.out} was begun in {setup.job.precision} without --low-memory, and with it numbers are "
+            f"{setup.settings.out} was begun in {setup.job.precision} without {option}, and with it numbers are "
             "rounded otherwise: go on without it, or begin anew with --overwrite"
         )
     if not begun.startswith(Fused.name):
-        if reason.startswith("--low-memory") and not setup.settings.low_memory:
-            return "the file was begun with --low-memory and goes on so; --overwrite begins anew, and is quicker"
+        then = next((one for one in (EAGER, LOW_MEMORY) if reason.startswith(one)), "")
+        if then and not option:
+            return f"the file was begun with {then} and goes on so; --overwrite begins anew, and is quicker"
         return reason or "the file was begun so"
-    if setup.settings.low_memory:
-        return "--low-memory keeps no second copy of the network"
+    if option:
+        return EAGER if option == EAGER else f"{LOW_MEMORY} keeps no second copy of the network"
     if statistics.matter and statistics.policies != ("frozen",):
         return "BatchNorm takes other statistics than the checkpoint's own"
     return cannot_fuse(setup.model, setup.device)
+
+
+def _plainly(settings: Settings) -> str:
+    """The option by which the network itself is asked for."""
+    return EAGER if settings.evaluator == "eager" else LOW_MEMORY if settings.low_memory else ""
 
 
 def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:

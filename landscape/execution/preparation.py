@@ -53,6 +53,7 @@ class Settings:
     correct: bool = False
     adaptive: float = 0.0
     low_memory: bool = False
+    evaluator: str = "auto"
     device: str = "auto"
     batch_size: int | None = None
     out: Path | None = None

@@ -21,7 +21,7 @@ from landscape.evaluation import (
 from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import half_differences
 from landscape.execution.comparison import Watch
-from landscape.execution.device import failures_of_the_device
+from landscape.execution.device import failures_at, failures_of_the_device
 from landscape.execution.draws import keep_tensors
 from landscape.execution.evaluators import Chosen, evaluator_for
 from landscape.execution.plan import Plan
@@ -103,7 +103,8 @@ class _Session:
         evaluator = chosen.evaluator
         self._arithmetic = self._settled(chosen)
         before = time.monotonic()
-        centre = evaluator.centre()
+        with failures_at([], evaluator.name, None):
+            centre = evaluator.centre()
         seconds = time.monotonic() - before
         self._note(chosen.note)
         refuse_another_centre(self._previous, centre)
@@ -133,7 +134,8 @@ class _Session:
         if repeat != self._repeat:
             evaluator.follow(self._setup.draws.subspace(repeat))
             self._repeat = repeat
-        values = evaluator(point).values()
+        with failures_at(point, evaluator.name, self._settings.out):
+            values = evaluator(point).values()
         self._tell(evaluator)
         self._note(self._watch(point, values))
         return values
