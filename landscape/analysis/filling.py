@@ -138,9 +138,9 @@ def filled(surface: Surface) -> Surface:
     """Fill the points that an adaptive run left out, for whoever draws or measures the whole surface.
 
     Every quantity is interpolated on the scale that is chosen for its measured values, a logarithmic one where figures
-    would take that. Where none of these is negative none of the interpolated is, and accuracies stay below 1. What a
-    run that has not ended would still measure is interpolated linearly, so that nothing swings for want of points, and
-    standard errors always are: they are no smoother than their examples are few.
+    would take that. Where none of these is negative none of the interpolated is, and accuracies stay between those
+    measured. What a run that has not ended would still measure is interpolated linearly, so that nothing swings for
+    want of points, and so are standard errors at any time, which must not swing either.
 
     Args:
         surface: Any surface; of an adaptive run that is not finished, at least the coarsest lattices are needed.
@@ -192,5 +192,6 @@ def _restored(name: str, values: FloatArray, measured: BoolArray, grid: Grid, en
     heights = interpolated(scale.heights(known), measured, grid, cubic=ended)[0]
     with np.errstate(over="ignore"):
         found = np.power(10.0, heights) if scale.log else heights
-    negative = bool((known < 0).any())
-    return np.clip(found, -np.inf if negative else 0.0, 1.0 if accuracy else np.inf)
+    if accuracy:  # on plateaus at chance or at 1 cubics swing beyond what there is
+        return np.clip(found, np.nanmin(known), np.nanmax(known))
+    return found if (known < 0).any() else np.maximum(found, 0.0)
