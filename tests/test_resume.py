@@ -21,6 +21,8 @@ from torch import nn
 import landscape
 from landscape.errors import Interrupted, LandscapeError, SurroundingsError
 from landscape.execution import Silent
+from landscape.execution.preparation import Settings
+from landscape.execution.resume import settled
 from landscape.storage import write_named_directions
 
 
@@ -277,3 +279,11 @@ def test_a_line_wants_one_direction_and_a_plane_two(tmp_path):
     assert line.complete
     with pytest.raises(LandscapeError, match=r"d\.h5 holds 1 direction: draw a line with --y none"):
         landscape.compute(net, data, directions=tmp_path / "d.h5", progress=False)
+
+
+def test_what_was_settled_is_read_without_the_numbers(tmp_path, small_net, small_data, monkeypatch):
+    out = tmp_path / "a.h5"
+    landscape.compute(small_net, small_data, x="-1:1:3", y=None, precision="auto", out=out, progress=False)
+    monkeypatch.setattr("h5py.Dataset.__getitem__", lambda *_: pytest.fail("numbers were read"))
+    assert settled(Settings(precision="auto", out=out)).precision == landscape.storage.load_origin(out)[0].precision
+    assert settled(Settings(precision="auto", tolerance=0.5, out=out)).precision == "auto"

@@ -23,7 +23,15 @@ from hypothesis.extra.numpy import arrays
 from landscape import storage
 from landscape.api import newest
 from landscape.errors import LandscapeError, SurroundingsError
-from landscape.storage import is_surface, load, may_be_ours, read_named_directions, save, write_named_directions
+from landscape.storage import (
+    is_surface,
+    load,
+    load_origin,
+    may_be_ours,
+    read_named_directions,
+    save,
+    write_named_directions,
+)
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
 
 values = st.floats() | st.just(0.0)
@@ -418,3 +426,21 @@ def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path):
     os.utime(left, (time.time() - 90_000,) * 2)
     storage.check_writable(out)
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_the_origin_is_read_without_the_numbers(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    surface = made()
+    save(surface, path)
+    monkeypatch.setattr("h5py.Dataset.__getitem__", lambda *_: pytest.fail("numbers were read"))
+    job, provenance = load_origin(path)
+    assert (job, provenance) == (surface.job, dict(surface.provenance))
+
+
+def test_a_damaged_origin_is_refused_like_a_damaged_surface(tmp_path):
+    path = tmp_path / "a.h5"
+    save(made(), path)
+    with h5py.File(path, "a") as file:
+        del file.attrs["provenance"]
+    with pytest.raises(LandscapeError, match="is damaged"):
+        load_origin(path)

@@ -11,7 +11,7 @@ from typing import Any
 from landscape.errors import LandscapeError, listed
 from landscape.evaluation import Measurement
 from landscape.execution.preparation import Settings
-from landscape.storage import load, may_be_ours
+from landscape.storage import load, load_origin, may_be_ours
 from landscape.types import Job, Surface
 
 
@@ -82,10 +82,10 @@ def settled(settings: Settings) -> Settings:
     if settings.out is None or settings.overwrite or not (settings.asked and settings.out.exists()):
         return settings
     try:
-        surface = load(settings.out)
+        job, provenance = load_origin(settings.out)
     except LandscapeError:  # said when the run is about to go on
         return settings
-    then, job = surface.provenance.get("asked", {}), surface.job
+    then = provenance.get("asked", {})
     values: dict[str, dict[str, Any]] = {
         "precision": {"precision": job.precision, "correct": job.correction > 0},
         "samples": {"samples": job.samples},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -27,6 +27,8 @@ from landscape.storage.schema import (
     direction_names,
 )
 from landscape.types import Axis, DirectionRecord, Grid, Job, Surface
+
+Read = TypeVar("Read")
 
 UNITS = {"loss": "loss per example", "accuracy": "fraction", "count": "examples", "drift": "nats per channel"}
 
@@ -73,10 +75,29 @@ def load(path: str | Path) -> Surface:
     Raises:
         LandscapeError: If the file is missing, truncated, not ours, or of a newer format.
     """
+    return _understood(path, lambda file: _read(file, path))
+
+
+def load_origin(path: str | Path) -> tuple[Job, dict[str, Any]]:
+    """Read what a surface was made from, without its numbers.
+
+    Args:
+        path: The file; it may belong to a run that is still going on.
+
+    Returns:
+        The job and the provenance.
+
+    Raises:
+        LandscapeError: If the file is missing, truncated, not ours, or of a newer format.
+    """
+    return _understood(path, _origin)
+
+
+def _understood(path: str | Path, read: Callable[[h5py.File], Read]) -> Read:
     with opened(path) as file:
         _check_format(file, path)
         try:
-            return _read(file, path)
+            return read(file)
         except (LandscapeError, LookupError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
             raise LandscapeError(_damage(path, error)) from error
 
@@ -120,8 +141,12 @@ def _damage(path: str | Path, reason: object) -> str:
     return f"{str(path)!r} is damaged ({reason}): compute it again with --overwrite"
 
 
+def _origin(file: h5py.File) -> tuple[Job, dict[str, Any]]:
+    return Job.from_json(file.attrs["job"]), dict(json.loads(file.attrs["provenance"]))
+
+
 def _read(file: h5py.File, path: str | Path) -> Surface:
-    job = Job.from_json(file.attrs["job"])
+    job, provenance = _origin(file)
     grid = Grid(tuple(Axis(tuple(file[name][()].tolist())) for name in ("x", "y") if name in file))
     quantities: dict[str, NDArray[Any]] = {}
     centre: dict[str, Mapping[str, float]] = {}
@@ -146,7 +171,7 @@ def _read(file: h5py.File, path: str | Path) -> Surface:
             DirectionRecord(group.attrs["spec"], group.attrs["digest"], json.loads(group.attrs["norms"]))
             for group in records
         ),
-        provenance=json.loads(file.attrs["provenance"]),
+        provenance=provenance,
         path=str(path),
     )
 
