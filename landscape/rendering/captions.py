@@ -65,7 +65,7 @@ def _interpolation(surface: Surface, quantity: str) -> list[str]:
         return [f"unfinished {run}: {points} linearly"]
     told = [one["rms"] for one in surface.provenance["adaptive"]]
     largest = f", the largest of {len(told)} draws" if len(told) > 1 else ""
-    error = f"RMS error about {100 * max(told):.1f} % of the range{largest}"
+    error = f"RMS error about {100 * max(told):.2g} % of the range{largest}"
     return [f"{run}: {points} ({error if name.endswith('/loss') else 'refined where the loss needs it'})"]
 
 
