@@ -352,7 +352,7 @@ def test_what_cannot_be_chosen_is_refused(tmp_path, monkeypatch, name):
 def test_the_self_test_takes_a_number():
     net, data = problem()
     with pytest.raises(LandscapeError, match="cannot read the choice of samples 'auto'"):
-        landscape.api.computing.check_rescaling(2.0, net, data, samples="auto", progress=False)
+        landscape.api.check_rescaling(2.0, net, data, samples="auto", progress=False)
 
 
 def test_from_the_command_line(tmp_path, monkeypatch):

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from landscape.api.asked import Range, grid_of, inputs_of, teller_of
 from landscape.api.options import (
-    ESTIMATING,
     check_adaptive,
     check_choices,
     check_counts,
-    check_examples,
     check_folding,
     check_numbers,
     check_precision,
     refuse_unused,
     split_names,
 )
-from landscape.errors import LandscapeError
-from landscape.types import Axis, Finding, Grid, Surface, axis_of
+from landscape.types import Surface
 
 if TYPE_CHECKING:
     from landscape.execution import Progress
-    from landscape.execution.preparation import Settings
     from landscape.inputs import Inputs
-
-Range = str | Sequence[float] | Axis
 
 
 def compute(
@@ -142,7 +136,7 @@ def compute(
         >>> bool(surface["test/loss"][1] == surface.centre["test"]["loss"])
         True
     """
-    grid = _grid(x, y)
+    grid = grid_of(x, y)
     from landscape.directions import default_policy
 
     bn_stats = bn_stats or default_policy(str(directions))
@@ -198,111 +192,8 @@ def compute(
 
         def opened(choice: str) -> Inputs:
             chosen = dataclasses.replace(settings, samples=choice)
-            return _inputs(model, data, ckpt, splits, chosen, bn_data, trust, weights)
+            return inputs_of(model, data, ckpt, splits, chosen, bn_data, trust, weights)
 
-        teller = _teller(progress)
+        teller = teller_of(progress)
         inputs, chosen = with_enough(opened, grid, settings, teller)
         return compute_surface(inputs, grid, chosen, teller, settings.asked)
-
-
-def check_rescaling(
-    factor: float,
-    model: Any = None,
-    data: Any = None,
-    *,
-    ckpt: str | Path | None = None,
-    split: str = "test",
-    samples: str | int = 200,
-    loss: Any = "cross-entropy",
-    x: Range = "-1:1:5",
-    y: Range | None = None,
-    bn_stats: str = "all",
-    bn_data: Any = None,
-    bn_samples: str | int | None = None,
-    device: str = "auto",
-    trust: bool = False,
-    progress: bool | Progress = True,
-) -> list[Finding]:
-    """Check that a network with rescaled weights, which computes the same, has the same surface under every policy.
-
-    Args:
-        factor: What weights are multiplied with, positive and not 1.
-        model: As for `compute`, and so are all that follow.
-        data: The data.
-        ckpt: A checkpoint file.
-        split: Name of the split.
-        samples: Which examples.
-        loss: The loss.
-        x: Coordinates along the first direction: a few.
-        y: The same along the second; None for a line.
-        bn_stats: Policies for BatchNorm's statistics.
-        bn_data: The calibration data.
-        bn_samples: Which of them; None for 500.
-        device: Where to compute.
-        trust: Whether a checkpoint may run code when it is loaded.
-        progress: Whether to tell on stderr what goes on; or the object to tell.
-
-    Returns:
-        Findings: `RESCALE-EXACT` per policy, an error where the surfaces differ by more than 1e-4 relative, and
-        `RESCALE-WEIGHTS`, what happens if only the weights before BatchNorms are multiplied.
-
-    Raises:
-        LandscapeError: If an input is wrong, or nothing in the network can be rescaled.
-    """
-    grid = _grid(x, y)
-    check_choices("filter", bn_stats, "fp32", "effective")
-    refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples)
-    from landscape.evaluation import strict_arithmetic
-    from landscape.execution.preparation import Settings
-    from landscape.execution.randomness import random_states_kept
-    from landscape.execution.rescaling import rescaling
-
-    calibration = "500" if bn_samples is None else str(bn_samples)
-    settings = Settings(loss=loss, samples=str(samples), bn_stats=bn_stats, bn_samples=calibration, device=device)
-    with strict_arithmetic(), random_states_kept():
-        inputs = _inputs(model, data, ckpt, (split,), settings, bn_data, trust)
-        return rescaling(inputs, grid, settings, factor, _teller(progress))
-
-
-def _inputs(
-    model: Any,
-    data: Any,
-    ckpt: str | Path | None,
-    splits: Sequence[str],
-    settings: Settings,
-    bn_data: Any,
-    trust: bool,
-    key: str | None = None,
-) -> Inputs:
-    """Model and data, from a checkpoint or from the caller's objects."""
-    if ckpt is None and (model is None or isinstance(model, str)):
-        raise LandscapeError("give a checkpoint with --ckpt FILE (or, from Python, a model and its data)")
-    if ckpt is None and data is None:
-        raise LandscapeError("give the data that the loss is measured on: landscape.compute(model, loader)")
-    from landscape.inputs import from_checkpoint, from_objects
-
-    wanted = settings.bn_samples if settings.bn_stats in ESTIMATING else None
-    more: dict[str, Any] = {"bn_data": bn_data, "bn_samples": wanted, "low_memory": settings.low_memory}
-    if ckpt is None:
-        inputs = from_objects(model, data, splits, settings.samples, **more)
-    else:
-        inputs = from_checkpoint(
-            ckpt, model, data, splits, settings.samples, loss=settings.loss, trust=trust, key=key, **more
-        )
-    check_examples(inputs, settings.bn_stats)
-    return inputs
-
-
-def _teller(progress: bool | Progress) -> Progress:
-    from landscape.execution import Silent, progress_on
-
-    if isinstance(progress, bool):
-        return progress_on(sys.stderr) if progress else Silent()
-    return progress
-
-
-def _grid(x: Range, y: Range | None) -> Grid:
-    axes = [axis_of(x)]
-    if y is not None and y != "none":
-        axes.append(axis_of(y))
-    return Grid(tuple(axes))
