@@ -103,10 +103,10 @@ def compute(
             of gamma in each filter.
         repeats: How many independent draws of the directions; the first is that of a run without repeats.
         precision: Arithmetic of the forward pass: `"fp32"`, strict; `"tf32"`, `"bf16"` or `"fp16"`, whose error is
-            measured at a few points and stored; or `"auto"`, the quickest of them whose error is below `tolerance`.
+            measured at probe points and stored; or `"auto"`, the quickest of them whose error is below `tolerance`.
         tolerance: The largest relative error of the loss that `"auto"` may choose; None for 0.01.
-        correct: Whether to evaluate a fixed tenth of the examples in fp32, too, and to correct the loss by the
-            difference wherever its own standard error says that this helps; not for `"fp32"`.
+        correct: Whether to evaluate a fixed tenth of the examples (at least 300) in fp32, too, and to correct the
+            loss by the difference, shrunken by its noise; not for `"fp32"`.
         adaptive: Measure fewer points: refine the grid only where the picture that is interpolated from the points
             so far errs by more than this fraction of its range; None to measure every point.
         low_memory: Whether to draw the directions anew, tensor by tensor, and to read the data anew at every point
