@@ -175,8 +175,9 @@ class Evaluator:
             The largest difference between the losses of an example, absolute and relative; NaN equals NaN.
         """
         with torch.inference_mode():
-            split = next(iter(self._task.batches))
-            first, second = (self._retrying("frozen", lambda: self._first_losses(split)) for _ in range(2))
+            # Read once: whether the data repeat is another question.
+            inputs, targets = next(iter(next(iter(self._batches.values())).split(self.batch_size)))
+            first, second = (self._task.per_example(self.network, inputs, targets)[0] for _ in range(2))
         same = (first == second) | (first.isnan() & second.isnan())
         apart = (first - second).abs().masked_fill(same, 0.0)
         scale = first.abs().clamp_min(torch.finfo(torch.float32).tiny)
@@ -209,10 +210,6 @@ class Evaluator:
         return replace(
             sums, totals={**sums.totals, "loss_minus_frozen": (float(apart.sum()), float(apart.square().sum()))}
         )
-
-    def _first_losses(self, split: str) -> Tensor:
-        inputs, targets = next(iter(self._batches[split].split(self.batch_size)))
-        return self._task.per_example(self.network, inputs, targets)[0]
 
     def _values(self, split: str, policy: str) -> Iterator[Tensor]:
         """Per-example values of all quantities, batch by batch, each of shape (quantities, n)."""

@@ -39,6 +39,7 @@ from landscape.types import Grid
 # weights; far from them outputs are large differences of larger numbers.
 AT_CENTRE, AT_CORNERS = 1e-5, 1e-4
 TRIED = 64
+REPEATED = 16
 EAGER, LOW_MEMORY = "--evaluator eager", "--low-memory"
 # Bytes that an operation on a CPU may read and write at a time, by what was measured on networks for small images.
 CPU_CACHE = 32 << 20
@@ -103,7 +104,7 @@ def evaluator_for(setup: Setup) -> Chosen:
     statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
     network: Network = Plain(model, setup.draws.subspace(0))
     # The plain network is asked: what is drawn at random in its forward pass would be drawn once for a fused copy.
-    note = check_determinism(Evaluator(network, task, TRIED, statistics), device)
+    note = check_determinism(Evaluator(network, task, REPEATED, statistics), device)
     reason, difference = _nothing_quicker(setup, statistics), 0.0
     if not reason:
         network, difference, reason = _fused_or_plain(network, setup, task)
@@ -201,7 +202,8 @@ def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, 
         found = []
         with torch.inference_mode():
             for batches in task.batches.values():
-                found += [_apart(plain, network, batches, point) for point in _three_points(setup.grid)]
+                few = _first(batches)
+                found += [_apart(plain, network, few, point) for point in _three_points(setup.grid)]
     except LandscapeError as error:
         return plain, 0.0, str(error)
     except RuntimeError as error:  # an operator that this torch, this device or these shapes do not have
@@ -234,10 +236,14 @@ def _three_points(grid: Grid) -> Sequence[Sequence[float]]:
     return [0.0] * len(ends), [end[1] for end in ends], [end[0] for end in ends]
 
 
-def _apart(one: Network, other: Network, batches: Batches, point: Sequence[float]) -> float:
-    """The largest difference between outputs, relative to the largest; what is not finite has to be so in both."""
+def _first(batches: Batches) -> Batches:
+    """The first examples, read once."""
     inputs, targets = next(iter(batches.split(TRIED)))
-    few = Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
+    return Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
+
+
+def _apart(one: Network, other: Network, few: Batches, point: Sequence[float]) -> float:
+    """The largest difference between outputs, relative to the largest; what is not finite has to be so in both."""
     outputs: list[Tensor] = []
     for network in (one, other):
         prepared = network.prepared(few).inputs[:]
