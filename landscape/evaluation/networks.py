@@ -24,6 +24,7 @@ from landscape.parameters import Coordinates, Direction, ParameterSpace, Subspac
 WORTH = 0.2
 # Products of the inputs with the first layer are kept for all points up to this many bytes.
 MOST_PRODUCTS = 1 << 30
+FEW_BYTES = 1 << 24  # which are kept without asking how much memory is free
 
 
 class Network(Protocol):
@@ -217,7 +218,7 @@ class Fused:
             return dataclasses.replace(batches, inputs=inputs.contiguous(memory_format=torch.channels_last))
         shape = (1 + len(self._steps), self._first.layer.out_features)
         size = len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize
-        if size > MOST_PRODUCTS or not fits(2 * size) or self._shape == shape:
+        if size > MOST_PRODUCTS or (size > FEW_BYTES and not fits(2 * size)) or self._shape == shape:
             return batches
         with torch.inference_mode():
             products = [self._first.products(inputs, self._steps) for inputs in batches.chunks()]
