@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -546,24 +547,30 @@ def test_a_surface_is_the_same_with_recordings_and_says_so(recorder):
     np.testing.assert_allclose(quick["test/loss"], plain["test/loss"], rtol=1e-6)
 
 
+@contextlib.contextmanager
+def interrupted(monkeypatch):
+    """Interrupt what runs in the block at its fifth point."""
+    original, calls = Captured.__call__, itertools.count()
+
+    def stopping(self, point):
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+        return original(self, point)
+
+    with monkeypatch.context() as told:
+        told.setattr(Captured, "__call__", stopping)
+        with pytest.raises(Interrupted):
+            yield
+
+
 def test_a_run_goes_on_as_it_began(recorder, tmp_path, monkeypatch):
     net, images = network("resnet(depth=8, width=4)", torch.float32)
     shape = tuple(images.shape[1:])
     whole = surface(net, shape)
     path = tmp_path / "net.h5"
 
-    original = Captured.__call__
-    calls = itertools.count()
-
-    def interrupted(self, point):
-        if next(calls) == 4:
-            raise KeyboardInterrupt
-        return original(self, point)
-
-    with monkeypatch.context() as told:
-        told.setattr(Captured, "__call__", interrupted)
-        with pytest.raises(Interrupted):
-            surface(net, shape, out=path)
+    with interrupted(monkeypatch):
+        surface(net, shape, out=path)
     assert landscape.load(path).provenance["evaluator"] == "fused, captured"
     found = surface(net, shape, out=path)
     assert found.provenance["evaluator"] == "fused, captured"

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import torch
 from networks import network
-from test_captured import POINTS, assert_same, data
+from test_captured import POINTS, assert_same, data, interrupted
 from test_fused import REAL, outputs, subspace_of, trained
 from torch import Tensor, nn
 
 import landscape
 from landscape.data import Batches
-from landscape.errors import Interrupted
 from landscape.evaluation import Captured, Evaluator, Fused, Graphs, Plain, Statistics, make_task, strict_arithmetic
 from landscape.models import build_model
 from landscape.models.convolution import FusedConvolution
@@ -284,17 +283,8 @@ def test_images_that_are_prepared_on_the_gpu_are_captured_too(tmp_path, monkeypa
 
 def test_a_run_goes_on_bit_for_bit(small_net, small_data, tmp_path, monkeypatch):
     whole = landscape.compute(small_net, small_data, device="cuda", **OPTIONS)
-    original, calls = Captured.__call__, iter(range(1000))
-
-    def interrupted(self, point):
-        if next(calls) == 4:
-            raise KeyboardInterrupt
-        return original(self, point)
-
-    with monkeypatch.context() as told:
-        told.setattr(Captured, "__call__", interrupted)
-        with pytest.raises(Interrupted):
-            landscape.compute(small_net, small_data, device="cuda", out=tmp_path / "net.h5", **OPTIONS)
+    with interrupted(monkeypatch):
+        landscape.compute(small_net, small_data, device="cuda", out=tmp_path / "net.h5", **OPTIONS)
     found = landscape.compute(small_net, small_data, device="cuda", out=tmp_path / "net.h5", **OPTIONS)
     np.testing.assert_array_equal(found["test/loss"], whole["test/loss"])
     assert found.provenance["evaluator"] == "fused, captured"

@@ -19,7 +19,7 @@ from landscape.data.deferred import Deferred, Resident
 from landscape.data.samples import thinned
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator, Fused, Plain, Statistics, Sums, make_task, strict_arithmetic
-from landscape.evaluation.evaluator import EVERY
+from landscape.evaluation.sums import EVERY
 from landscape.execution import precision
 from landscape.execution.comparison import Comparison, Error, Watch, probe_points
 from landscape.execution.precision import settle

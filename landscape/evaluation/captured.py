@@ -13,7 +13,7 @@ from landscape.data.deferred import Deferred
 from landscape.evaluation.agreement import differing
 from landscape.evaluation.batchnorm import Statistics
 from landscape.evaluation.evaluator import Evaluator
-from landscape.evaluation.memory import free_memory, out_of_memory
+from landscape.evaluation.memory import give_back, out_of_memory
 from landscape.evaluation.networks import Network
 from landscape.evaluation.recording import Computation, Recorder
 from landscape.evaluation.sums import Measurement, Sums
@@ -135,7 +135,7 @@ class Captured(Evaluator):
         self._recording, self.batch_size = None, self._otherwise
         with self.network.at([0.0] * len(self._corner)):  # whatever was left half-way, the weights are put back
             pass
-        free_memory()
+        give_back()
 
     def _record(self, kind: Kind) -> str:
         """Make a recording and try it.
@@ -157,7 +157,7 @@ class Captured(Evaluator):
                     return f"recording the pass fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
                 self._recording = None
             self.batch_size = max(2, self.batch_size // 2)
-            free_memory()
+            give_back()
 
     def _pass(self, kind: Kind) -> Tensor:
         """What is recorded: all numbers of a point, and how large those on the way were; shape (numbers,)."""

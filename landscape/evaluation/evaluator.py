@@ -14,16 +14,13 @@ from landscape.data import Batches
 from landscape.data.samples import thinned
 from landscape.errors import LandscapeError
 from landscape.evaluation.batchnorm import Statistics
-from landscape.evaluation.memory import fixed_batches, free_memory, out_of_memory, too_little_memory
+from landscape.evaluation.memory import fixed_batches, give_back, out_of_memory, too_little_memory
 from landscape.evaluation.networks import Network
-from landscape.evaluation.sums import Measurement, Sums
+from landscape.evaluation.sums import EVERY, Measurement, Sums
 from landscape.evaluation.task import Task
 from landscape.parameters import Subspace
 
 Result = TypeVar("Result")
-
-# One in so many examples is evaluated in float32, too, where a lower precision is corrected.
-EVERY = 10
 
 
 class Evaluator:
@@ -268,7 +265,7 @@ class Evaluator:
                 if self.batch_size <= 2:
                     raise too_little_memory() from error
                 self.batch_size = max(2, self.batch_size // 2)
-            free_memory()
+            give_back()
 
 
 def check_determinism(evaluator: Evaluator, device: torch.device) -> str:

@@ -14,8 +14,10 @@ from landscape.errors import SurroundingsError
 
 
 def give_back() -> None:
-    """Give memory that is not used any more back to the system, which glibc keeps otherwise for what may come."""
+    """Give memory that nothing refers to any more back; glibc and CUDA's allocator keep it otherwise."""
     gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -24,13 +26,6 @@ def give_back() -> None:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def free_memory() -> None:
-    """Give back what nothing refers to any more."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 @contextmanager

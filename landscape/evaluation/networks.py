@@ -173,11 +173,6 @@ class Fused:
         """The copy, as a program."""
         return self._program
 
-    @property
-    def staying(self) -> tuple[str, ...]:
-        """Names of the BatchNorms that could not be folded."""
-        return self._folding.staying
-
     def follow(self, subspace: Subspace) -> None:
         """Move along other directions from now on."""
         short = {full: name for name, full in _full_names(self._folding.model, self._space).items()}

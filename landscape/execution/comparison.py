@@ -14,7 +14,7 @@ from torch import Tensor
 
 from landscape.data.samples import thinned
 from landscape.evaluation import Evaluator, Sums
-from landscape.evaluation.evaluator import EVERY
+from landscape.evaluation.sums import EVERY
 from landscape.types import Axis, Grid
 
 Point = tuple[float, ...]

@@ -11,7 +11,7 @@ import torch
 
 from landscape.errors import LandscapeError
 from landscape.evaluation import Evaluator
-from landscape.evaluation.evaluator import EVERY
+from landscape.evaluation.sums import EVERY
 from landscape.execution.comparison import Comparison
 from landscape.execution.preparation import Settings
 from landscape.types import PRECISIONS, Grid, Job

@@ -20,7 +20,7 @@ from landscape.directions import (
 )
 from landscape.errors import LandscapeError
 from landscape.evaluation import Task
-from landscape.evaluation.evaluator import EVERY
+from landscape.evaluation.sums import EVERY
 from landscape.execution.placement import dtype_of, rewritten
 from landscape.inputs import Inputs
 from landscape.parameters import Direction, ParameterSpace
