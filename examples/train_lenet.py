@@ -17,7 +17,6 @@ and both see the images in the same order.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 import shlex
 import sys
@@ -26,7 +25,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -34,6 +32,7 @@ from torch.nn.functional import cross_entropy
 from landscape.data import Batches, load_data
 from landscape.data.imageset import ImageSet
 from landscape.models import build_model
+from landscape.models.initialisation import generator, initialise
 
 Row = dict[str, float]
 NAMES = {"batch": "with BatchNorm", "none": "without normalization"}
@@ -48,23 +47,6 @@ class Run:
     model: nn.Module
     curve: list[Row]
     reached: bool
-
-
-def generator(*key: object) -> np.random.Generator:
-    """Random numbers that depend on the key alone."""
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
-
-
-def initialise(model: nn.Module, seed: int) -> None:
-    """Draw weights and biases from torch's default, U(-1/sqrt(fan in), 1/sqrt(fan in)), keyed by name."""
-    for name, module in model.named_modules():
-        if not isinstance(module, (nn.Conv2d, nn.Linear)):
-            continue
-        bound = 1 / math.sqrt(module.weight[0].numel())
-        for part, tensor in module.named_parameters(recurse=False):
-            values = generator(seed, f"{name}.{part}").uniform(-bound, bound, tuple(tensor.shape))
-            tensor.data.copy_(torch.from_numpy(values.astype(np.float32)))
 
 
 @torch.no_grad()

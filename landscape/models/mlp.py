@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from landscape.errors import LandscapeError
 from landscape.models.activations import build_activation
 from landscape.models.norms import Norm, build_norm
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
@@ -35,12 +36,14 @@ def mlp(
         `fc1, norm1, act1, fc2, ...`.
 
     Raises:
-        LandscapeError: If a width is not a positive number.
+        LandscapeError: If a width is not a positive number, or the normalization needs positions.
     """
     widths = (inputs, *(hidden if isinstance(hidden, Sequence) else [hidden]), classes)
     for width in widths:
         require_positive("mlp", width=width)
     normalization = build_norm(norm)
+    if normalization.needs_positions:
+        raise LandscapeError(f"the norm {norm!r} needs positions, and features have none; type norm='layer'")
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     for i, (before, after) in enumerate(itertools.pairwise(widths[:-1]), start=1):
         layers[f"fc{i}"] = normalization.wrap(nn.Linear(before, after))
