@@ -12,10 +12,15 @@ MODELS = Registry(
     {
         "lenet": "landscape.models.lenet:lenet",
         "mlp": "landscape.models.mlp:mlp",
+        "vgg": "landscape.models.vgg:vgg",
+        **{f"vgg{depth}": f"landscape.models.vgg:vgg{depth}" for depth in (9, 11, 13, 16, 19)},
         "resnet": "landscape.models.resnet:resnet",
         **{f"resnet{depth}": f"landscape.models.resnet:resnet{depth}" for depth in (20, 32, 44, 56, 110)},
-        "vgg": "landscape.models.vgg:vgg",
-        **{f"vgg{depth}": f"landscape.models.vgg:vgg{depth}" for depth in (11, 13, 16, 19)},
+        "wide-resnet": "landscape.models.wide_resnet:wide_resnet",
+        "densenet": "landscape.models.densenet:densenet",
+        "nf-resnet": "landscape.models.nf_resnet:nf_resnet",
+        "vit": "landscape.models.vit:vit",
+        "denoiser": "landscape.models.denoiser:denoiser",
     },
 )
 
