@@ -23,6 +23,7 @@ Norm = nn.modules.batchnorm._BatchNorm
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
 NORM_FORWARDS = (Norm.forward, nn.SyncBatchNorm.forward)
+NORMS = "landscape.models.norms."  # where normalizations are that torch does not have
 # BatchNorms of timm that hold the activation behind them, too.
 WITH_ACTIVATION = ("BatchNormAct2d", "SyncBatchNormAct")
 
@@ -180,7 +181,7 @@ class _Root(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Keeps layers and BatchNorms whole, also those of classes derived from them, and remembers where it is."""
+    """Keeps layers and normalizations whole, also those of derived classes, and remembers where it is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,8 +190,8 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, nn.DataParallel | nn.parallel.DistributedDataParallel):
             return False
-        whole = plain_layer(m) or isinstance(m, nn.modules.batchnorm._NormBase)
-        return whole or super().is_leaf_module(m, module_qualified_name)
+        norm = isinstance(m, nn.modules.batchnorm._NormBase) or type(m).__module__.startswith(NORMS)
+        return plain_layer(m) or norm or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

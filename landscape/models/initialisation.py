@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from landscape.errors import LandscapeError, nearest
-
-POWER_ITERATIONS = 15  # as many as torch's spectral norm begins with
 
 
 def _uniform(generator: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
@@ -102,8 +101,15 @@ def _put(module: nn.Module, local: str, values: Tensor) -> None:
         setattr(module, local, values)
     else:
         steps.original.copy_(values)
-    mode = steps.training
-    steps.train()
-    for _ in range(POWER_ITERATIONS):  # spectral norm estimates its vectors when the weight is asked for
-        getattr(module, local)
-    steps.train(mode)
+    computed = [getattr(steps, f"original{index}") for index in range(steps.ntensors)] or [steps.original]
+    for step in steps:
+        if isinstance(step, _SpectralNorm):
+            _settle(step, *computed)
+        computed = [step(*computed)]
+
+
+def _settle(step: _SpectralNorm, weight: Tensor) -> None:
+    """Give spectral norm the singular vectors of a weight: torch's begin with random ones, of any generator state."""
+    left, _, right = torch.linalg.svd(step._reshape_weight_to_matrix(weight).double(), full_matrices=False)
+    step._u.copy_(left[:, 0])
+    step._v.copy_(right[0])

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from landscape.errors import LandscapeError
 from landscape.models import external, lenet, mlp, resnet, vgg
 from landscape.models.build import MODELS, build_model
-from landscape.models.shapes import Shapes, shapes_of
+from landscape.models.shapes import Shapes, shapes_of, with_computed
 from landscape.registry import Spec
 
 ARCHITECTURES: tuple[Callable[[Shapes], list[Spec]], ...] = (
@@ -69,7 +69,8 @@ def nearest_model(state: Mapping[str, Tensor]) -> str | None:
 
 
 def _proposals(shapes: Shapes) -> list[Spec]:
-    return [spec for candidates in ARCHITECTURES for spec in candidates(shapes)]
+    known = with_computed(shapes)
+    return [spec for candidates in ARCHITECTURES for spec in candidates(known)]
 
 
 def _built(spec: Spec) -> dict[str, tuple[int, ...]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -31,19 +33,73 @@ def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items() if name.rpartition(".")[2] != COUNTER}
 
 
+def with_computed(shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, and those of the weights that parametrizations compute (weight norm, say).
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        The same, with `conv1.weight` besides `conv1.parametrizations.weight.original`.
+    """
+    computed = {}
+    for name, shape in shapes.items():
+        if found := re.fullmatch(r"(.*\.)parametrizations\.(\w+)\.original1?", name):
+            computed[found[1] + found[2]] = shape
+    return {**shapes, **computed}
+
+
 def possible_norms(shapes: Shapes, slot: str) -> list[str]:
-    """Names of the normalizations that would leave these tensors in a slot.
+    """Names of the normalizations that would leave these tensors in a slot, and in the layers before such slots.
 
     Args:
         shapes: Names and shapes of a state dict.
         slot: Name of the module, for example `bn1`.
 
     Returns:
-        Group and layer normalization have the same parameters, so there may be several.
+        The likeliest first: several have the same parameters. Those that none can tell from another (a local response
+        norm from none, a virtual batch from the whole) are left out.
     """
-    if f"{slot}.running_mean" in shapes:
-        return ["batch"]
-    return ["group", "layer"] if f"{slot}.weight" in shapes else ["none"]
+    here = {name.removeprefix(f"{slot}.") for name in shapes if name.startswith(f"{slot}.")}
+    norms = next((found for tensors, found in _TENSORS if tensors <= here), ["none"])
+    if norms == ["batch-group"]:
+        norms = [_batch_group(shapes)]
+    wrapping = _wrapping(shapes)
+    return norms if wrapping is None else [_wrapped(wrapping, norm) for norm in norms]
+
+
+def _batch_group(shapes: Shapes) -> str:
+    """Each slot has the greatest common divisor of its channels and the number of groups."""
+    found = (shape[0] for name, shape in shapes.items() if name.endswith(".statistics.running_mean"))
+    groups = math.lcm(*found)
+    return "batch-group" if groups == GROUPS else f"batch-group(groups={groups})"
+
+
+def _wrapping(shapes: Shapes) -> str | None:
+    tensors = {name.partition(".parametrizations.weight.")[2] for name in shapes}
+    return next((name for tensor, name in _WRAPPINGS.items() if tensor in tensors), None)
+
+
+def _wrapped(wrapping: str, norm: str) -> str:
+    usual = "group" if wrapping == "weight-standardization" else "none"
+    return wrapping if norm == usual else f"{wrapping}(then={norm!r})"
+
+
+GROUPS = 8  # of batch-group, where the number is not said
+_TENSORS: list[tuple[set[str], list[str]]] = [
+    ({"mean_weight", "running_mean"}, ["switchable"]),
+    ({"statistics.running_mean"}, ["batch-group"]),
+    ({"running_mean"}, ["batch"]),
+    ({"gamma", "beta"}, ["global-response"]),
+    ({"weight", "bias"}, ["group", "layer", "instance"]),
+    ({"weight"}, ["rms", "divisive"]),
+]
+_WRAPPINGS = {
+    "0.gain": "scaled-ws",
+    "original1": "weight-norm",
+    "0._u": "spectral-norm",
+    "original": "weight-standardization",
+}
 
 
 def minimal_spec(target: str, factory: Callable[..., Any], **settings: Any) -> Spec:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.models.norms.norm import Norm, over_channels
+from landscape.models.norms.norm import Norm, over_channels, over_positions
+from landscape.models.shapes import require_positive
 
 KINDS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -28,8 +29,8 @@ def batch(eps: float = 1e-5, momentum: float = 0.1, eval_weight: float = 0.0) ->
     Raises:
         LandscapeError: If the weight is not between 0 and 1.
     """
-    if not 0 <= eval_weight <= 1:
-        raise LandscapeError(f"eval_weight of batch must be between 0 and 1, not {eval_weight}; type eval_weight=0.1")
+    if not isinstance(eval_weight, int | float) or not 0 <= eval_weight <= 1:
+        raise LandscapeError(f"eval_weight of batch must be between 0 and 1, not {eval_weight!r}; type eval_weight=0.1")
 
     def layer(channels: int, dimensions: int) -> nn.Module:
         if eval_weight:
@@ -41,6 +42,8 @@ def batch(eps: float = 1e-5, momentum: float = 0.1, eval_weight: float = 0.0) ->
 
 def frozen_batch(eps: float = 1e-5) -> Norm:
     """Normalise each channel by constants, those of a BatchNorm whose checkpoint was loaded; the affine map learns.
+
+    Without such a checkpoint the constants are 0 and 1, and an affine map per channel is all there is.
 
     Args:
         eps: Added to the variance.
@@ -54,12 +57,13 @@ def frozen_batch(eps: float = 1e-5) -> Norm:
 def ghost_batch(size: int = 32, eps: float = 1e-5, momentum: float = 0.1) -> Norm:
     """BatchNorm over virtual batches, parts of the batch (Hoffer et al. 2017, 1705.08741).
 
-    Summers & Dinneen 2019 (1906.03548, section 3.3) recommend it for its regularization.
+    Summers & Dinneen 2019 (1906.03548) recommend it for its regularization. Parts are taken in order: batches are
+    shuffled as it is.
 
     Args:
-        size: Examples in a virtual batch; where the batch does not divide, parts as equal as can be.
+        size: Examples in a part; where the batch does not divide, parts as equal as can be, of at least two.
         eps: Added to the variance.
-        momentum: Weight of the newest batch in the running statistics.
+        momentum: Weight of the newest part in the running statistics, which move once with each part.
 
     Returns:
         The normalization.
@@ -67,15 +71,16 @@ def ghost_batch(size: int = 32, eps: float = 1e-5, momentum: float = 0.1) -> Nor
     Raises:
         LandscapeError: If the size is below 2.
     """
-    if size < 2:
-        raise LandscapeError(f"size of ghost-batch must be at least 2 examples, not {size}; type size=32")
+    if not isinstance(size, int) or size < 2:
+        raise LandscapeError(f"size of ghost-batch must be at least 2 examples, not {size!r}; type size=32")
     return Norm(lambda channels, dimensions: GhostBatchNorm(channels, size, eps, momentum))
 
 
 def batch_group(groups: int = 8, eps: float = 1e-5, momentum: float = 0.1) -> Norm:
-    """Normalise groups of channels over the batch (Summers & Dinneen 2019, 1906.03548, section 3.4).
+    """Normalise groups of channels over the batch (Summers & Dinneen 2019, 1906.03548, for very small batches).
 
-    Between BatchNorm, whose groups have one channel, and group normalization, whose batch has one example.
+    Between BatchNorm, whose groups have one channel, and group normalization, whose batch has one example. The paper's
+    layer can divide the batch, too; here its groups are of channels, contiguous as in group normalization.
 
     Args:
         groups: How many groups; where the channels do not divide into so many, the greatest common divisor.
@@ -88,8 +93,7 @@ def batch_group(groups: int = 8, eps: float = 1e-5, momentum: float = 0.1) -> No
     Raises:
         LandscapeError: If there is not at least one group.
     """
-    if groups < 1:
-        raise LandscapeError(f"batch-group needs at least one group, not {groups}; type for example groups=8")
+    require_positive("batch-group", groups=groups)
     return Norm(lambda channels, dimensions: BatchGroupNorm(channels, math.gcd(groups, channels), eps, momentum))
 
 
@@ -122,10 +126,12 @@ class FrozenBatchNorm(nn.Module):
 
 
 class ExampleWeighingNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm that weighs the example in when it is evaluated (Summers & Dinneen 2019, 1906.03548, section 3.1).
+    """BatchNorm that weighs the example in when it is evaluated (Summers & Dinneen 2019, 1906.03548).
 
-    With the example's own moments E[x] and E[x^2] over its positions and the running ones m and m_2 = v + m^2,
-    the mean is mu = a E[x] + (1 - a) m and the variance a E[x^2] + (1 - a) m_2 - mu^2. In training it is BatchNorm.
+    With the example's own moments E[x] and E[x^2] over its positions and the running ones m and m_2, the mean is
+    mu = a E[x] + (1 - a) m and the variance a E[x^2] + (1 - a) m_2 - mu^2. In training it is BatchNorm. The paper keeps
+    a moving average m_2 of x^2; here m_2 = v + m^2 with BatchNorm's running variance v, so that any BatchNorm's
+    checkpoint can be evaluated like this. The variance is then a var[x] + (1 - a) v + a (1 - a) (E[x] - m)^2.
 
     Args:
         channels: C.
@@ -145,13 +151,14 @@ class ExampleWeighingNorm(nn.modules.batchnorm._BatchNorm):
         """Map (N, C, ...) to the same shape."""
         if self.training:
             return super().forward(input)
-        own = input.flatten(2) if input.ndim > 2 else input.unsqueeze(2)
-        share = self.eval_weight
-        mean = share * own.mean(2) + (1 - share) * self.running_mean
-        square = share * own.square().mean(2) + (1 - share) * (self.running_var + self.running_mean.square())
-        scale = (square - mean.square() + self.eps).rsqrt() * self.weight
-        rest = (*mean.shape, *(1,) * (input.ndim - 2))
-        return (input - mean.reshape(rest)) * scale.reshape(rest) + over_channels(self.bias, input)
+        values, a = over_positions(input), self.eval_weight
+        own_variance, own_mean = torch.var_mean(values, 2, correction=0)
+        mean = self.running_mean.lerp(own_mean, a)
+        between = a * (1 - a) * (own_mean - self.running_mean).square()
+        variance = self.running_var.lerp(own_variance, a) + between
+        scale = (variance + self.eps).rsqrt() * self.weight
+        normalized = (values - mean.unsqueeze(2)) * scale.unsqueeze(2)
+        return normalized.reshape(input.shape) + over_channels(self.bias, input)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
         """Take any number of positions."""
@@ -162,7 +169,7 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     Args:
         channels: C.
-        size: The most examples in a part.
+        size: Examples in a part.
         eps: Added to the variance.
         momentum: Weight of the newest part in the running statistics.
     """
@@ -173,11 +180,9 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Map (N, C, ...) to the same shape."""
-        parts = max(1, round(len(input) / self.size))
-        if not self.training or parts == 1:
-            return super().forward(input)
-        forward = super().forward
-        return torch.cat([forward(part) for part in input.tensor_split(parts)])
+        number = min(round(len(input) / self.size), len(input) // 2) if self.training else 1
+        parts = input.tensor_split(max(1, number))
+        return torch.cat([super(GhostBatchNorm, self).forward(part) for part in parts])
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
         """Take any number of positions."""

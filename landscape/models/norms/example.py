@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm, over_channels
+from landscape.models.shapes import require_positive
 
 
 def none() -> Norm:
@@ -54,8 +55,7 @@ def group(groups: int = 8, eps: float = 1e-5) -> Norm:
         LandscapeError: If there is not at least one group, or a group of features has a single member,
             which normalising would turn into the constant 0.
     """
-    if groups < 1:
-        raise LandscapeError(f"group normalization needs at least one group, not {groups}; type for example groups=8")
+    require_positive("group", groups=groups)
 
     def layer(channels: int, dimensions: int) -> nn.Module:
         number = math.gcd(groups, channels)

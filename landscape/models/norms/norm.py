@@ -8,7 +8,7 @@ networks that differ only in their normalization.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -17,6 +17,11 @@ from torch import Tensor, nn
 def unwrapped(module: nn.Module) -> nn.Module:
     """Give the module back as it is."""
     return module
+
+
+def identity(channels: int) -> nn.Module:
+    """Make a module that gives its input back."""
+    return nn.Identity()
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class Norm:
             without it, tokens are taken for positions of `layer(channels, 1)`.
         needs_positions: Whether `layer(channels, 0)` can be no more than an identity.
         conditional: Whether the modules take a condition besides their input.
+        embedding: `embedding(channels)` makes the module behind a transformer's embeddings, before positions are added.
+        output: As `wrap`, for the layers that write into a transformer's stream of features; without it, `wrap`.
+        head: As `wrap`, for a transformer's last layer.
+        placements: Where a transformer may put its slots.
     """
 
     layer: Callable[[int, int], nn.Module]
@@ -38,6 +47,10 @@ class Norm:
     tokens: Callable[[int], nn.Module] | None = None
     needs_positions: bool = False
     conditional: bool = False
+    embedding: Callable[[int], nn.Module] = identity
+    output: Callable[[nn.Module], nn.Module] | None = None
+    head: Callable[[nn.Module], nn.Module] = unwrapped
+    placements: Sequence[str] = ("pre", "post")
 
     def of_tokens(self, channels: int) -> nn.Module:
         """Make the module for a slot of a transformer.
@@ -49,6 +62,17 @@ class Norm:
             A module from (N, tokens, channels) to the same shape.
         """
         return Tokens(self.layer(channels, 1)) if self.tokens is None else self.tokens(channels)
+
+    def wrap_output(self, module: nn.Module) -> nn.Module:
+        """Reparametrise a layer that writes into a transformer's stream of features.
+
+        Args:
+            module: The convolution or linear layer.
+
+        Returns:
+            The layer.
+        """
+        return self.wrap(module) if self.output is None else self.output(module)
 
 
 class Tokens(nn.Module):
@@ -67,3 +91,8 @@ class Tokens(nn.Module):
 def over_channels(values: Tensor, x: Tensor) -> Tensor:
     """Arrange a value per channel, shape (C,), so that it broadcasts against x of shape (N, C, ...)."""
     return values.reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def over_positions(x: Tensor) -> Tensor:
+    """Arrange (N, C, ...) as (N, C, positions); vectors (N, C) have one position."""
+    return x.flatten(2) if x.ndim > 2 else x.unsqueeze(2)

@@ -1,6 +1,7 @@
 """Normalizations of the weights: parametrizations of the layer before the slot.
 
-Each takes `then`, the normalization of the slot itself.
+Each takes `then`, the normalization of the slot itself. What is learned is `parametrizations.weight.original`; the
+layer's `weight` is computed from it at each forward pass.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization
 
+from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm
 from landscape.models.norms.table import build_norm
+from landscape.models.shapes import require_positive
 
 Then = str | Norm
 
 
 def weight_norm(then: Then = "none") -> Norm:
     """Give each filter a learned length: w = g v / |v| (Salimans & Kingma 2016, 1602.07868).
+
+    The lengths begin as those of the first weights; the paper's initialisation from a batch is left out.
 
     Args:
         then: The normalization of the slot.
@@ -36,7 +41,8 @@ def weight_norm(then: Then = "none") -> Norm:
 def spectral_norm(then: Then = "none", n_power_iterations: int = 1) -> Norm:
     """Divide each weight, as a matrix, by its largest singular value (Miyato et al. 2018, 1802.05957).
 
-    The matrix is (filters, elements). The singular vectors are estimated by power iteration while training, and constants in evaluation.
+    The matrix is (filters, elements). Its singular vectors u and v are estimated by power iteration in training, and
+    constants in evaluation.
 
     Args:
         then: The normalization of the slot.
@@ -44,7 +50,11 @@ def spectral_norm(then: Then = "none", n_power_iterations: int = 1) -> Norm:
 
     Returns:
         The normalization.
+
+    Raises:
+        LandscapeError: If there is not at least one iteration.
     """
+    require_positive("spectral-norm", n_power_iterations=n_power_iterations)
 
     def wrap(module: nn.Module) -> nn.Module:
         return parametrizations.spectral_norm(module, n_power_iterations=n_power_iterations)
@@ -65,7 +75,8 @@ def weight_standardization(then: Then = "group", eps: float = 1e-5) -> Norm:
     """
 
     def wrap(module: nn.Module) -> nn.Module:
-        return register_parametrization(module, "weight", StandardizedWeight(eps))
+        _filters(module, least=2)
+        return register_parametrization(module, "weight", StandardizedWeight(eps), unsafe=True)
 
     return _wrapping(then, wrap)
 
@@ -86,16 +97,35 @@ def scaled_ws(then: Then = "none", gamma: float = 1.0, eps: float = 1e-6) -> Nor
     """
 
     def wrap(module: nn.Module) -> nn.Module:
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        return register_parametrization(module, "weight", ScaledStandardizedWeight(len(weight), gamma, eps))
+        standardized = ScaledStandardizedWeight(len(_filters(module, least=2)), gamma, eps)
+        return register_parametrization(module, "weight", standardized, unsafe=True)
 
     return _wrapping(then, wrap)
 
 
 def _wrapping(then: Then, wrap: Callable[[nn.Module], nn.Module]) -> Norm:
-    slot = build_norm(then)
-    return replace(slot, wrap=lambda module: wrap(slot.wrap(module)))
+    slot = build_norm(then, conditional=True)  # whether the network has a condition is asked of the whole
+
+    def wrapped(module: nn.Module) -> nn.Module:
+        _filters(module)
+        return wrap(slot.wrap(module))
+
+    return replace(slot, wrap=wrapped)
+
+
+def _filters(module: nn.Module, least: int = 1) -> Tensor:
+    """The weight of a layer, a filter of at least so many elements for each index of its first axis."""
+    if not isinstance(module, nn.modules.conv._ConvNd | nn.Linear) or isinstance(module, _TRANSPOSED):
+        raise LandscapeError(
+            f"the weights of a {type(module).__name__} cannot be normalised, those of convolutions and linear layers "
+            "can; build it without norm.wrap"
+        )
+    if module.weight[0].numel() < least:
+        raise LandscapeError(f"of filters with a single weight, those of {module}, standardising leaves only zeros")
+    return module.weight
+
+
+_TRANSPOSED = nn.modules.conv._ConvTransposeNd
 
 
 class StandardizedWeight(nn.Module):
@@ -112,6 +142,10 @@ class StandardizedWeight(nn.Module):
     def forward(self, v: Tensor) -> Tensor:
         """Map (filters, ...) to the same shape."""
         return functional.layer_norm(v, v.shape[1:], eps=self.eps)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Take a weight that is set for v."""
+        return weight
 
 
 class ScaledStandardizedWeight(nn.Module):
@@ -134,3 +168,7 @@ class ScaledStandardizedWeight(nn.Module):
         """Map (filters, ...) to the same shape."""
         scale = self.gamma * v[0].numel() ** -0.5 * self.gain
         return functional.layer_norm(v, v.shape[1:], eps=self.eps) * scale.reshape(-1, *(1,) * (v.ndim - 1))
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Take a weight that is set for v."""
+        return weight
