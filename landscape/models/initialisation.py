@@ -57,7 +57,8 @@ def initialise(model: nn.Module, seed: int, scheme: str = "torch") -> None:
     """Draw the weights and biases of the convolutions and linear layers of a network anew.
 
     Other parameters (of normalizations, say, and bare ones) keep the constants or draws that they were built with, but
-    bare ones of two or more axes (tokens, positions), which are always drawn by the scheme `small`.
+    bare ones of two or more axes (tokens, positions), which are always drawn by the scheme `small`. Layers whose weight
+    was built as 0 (maps of a condition, say) keep it, and their bias.
 
     Args:
         model: The network; a computed weight (weight norm, say) becomes as near to the draw as its parametrization can.
@@ -75,6 +76,8 @@ def initialise(model: nn.Module, seed: int, scheme: str = "torch") -> None:
         if isinstance(module, parametrize.ParametrizationList):
             continue
         layer = isinstance(module, nn.modules.conv._ConvNd | nn.Linear)
+        if layer and not parametrize.is_parametrized(module) and not module.weight.any():
+            continue
         for local, tensor in list(_tensors(module)):
             if layer or tensor.ndim > 1:
                 drawn = SCHEMES[scheme if layer else "small"]

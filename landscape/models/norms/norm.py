@@ -31,6 +31,8 @@ class Norm:
     Attributes:
         layer: `layer(channels, dimensions)` makes the module for a slot behind a layer with so many output
             channels; dimensions counts the spatial axes of its input: 0 for (N, C), 1 for (N, C, L), 2 for images.
+            Where `conditional`, the hook is `layer(channels, dimensions, condition)` with the number of features of the
+            condition, and the module is called with (input, condition), the condition of shape (N, features).
         wrap: `wrap(module)` reparametrises the convolution or linear layer before the slot.
         tokens: `tokens(channels)` makes the module for a slot of a transformer, whose input is (N, tokens, C);
             without it, tokens are taken for positions of `layer(channels, 1)`.
@@ -42,7 +44,7 @@ class Norm:
         placements: Where a transformer may put its slots.
     """
 
-    layer: Callable[[int, int], nn.Module]
+    layer: Callable[..., nn.Module]
     wrap: Callable[[nn.Module], nn.Module] = unwrapped
     tokens: Callable[[int], nn.Module] | None = None
     needs_positions: bool = False
