@@ -14,6 +14,7 @@ import landscape
 from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.models import NORMS, build_model, recognise
+from landscape.models.graph import program
 from landscape.models.initialisation import initialise
 from landscape.models.recognition import Unallocated
 from landscape.parameters import ParameterSpace
@@ -170,38 +171,50 @@ def test_roles_are_known_and_not_guessed():
     assert positions.filters.view(positions.parameter).shape == (5, 16)
 
 
-@pytest.mark.parametrize("perturb", ["weights", "all"])
-@pytest.mark.parametrize(
-    "settings",
-    [
-        "norm='layer'",
-        "norm='batch', placement='post'",
-        "norm='fix', qk=True",
-        "value_norm='batch', value_activation='gelu'",
-        "norm='unit', placement='sphere'",
-        "norm='scaled-ws'",
-    ],
-)
-def test_a_surface_has_the_loss_at_its_centre(settings, perturb):
+LINE = {"x": (-0.5, 0.5, 3), "y": None, "progress": False}
+SURFACES = [
+    "norm='layer', placement='post'",
+    "norm='batch'",
+    "norm='fix', qk=True",
+    "value_norm='batch', value_activation='gelu'",
+    "norm='unit'",
+    "norm='scaled-ws'",
+]
+
+
+@pytest.mark.parametrize("settings", SURFACES)
+def test_a_surface_has_the_loss_at_its_centre(settings):
     net = small(settings).eval()
     with torch.no_grad():
         exact = functional.cross_entropy(net(data().inputs), data().targets)
-    surface = landscape.compute(
-        net, data(), x=(-0.5, 0.5, 3), y=(-0.5, 0.5, 3), perturb=perturb, bn_stats="frozen", progress=False
-    )
+    surface = landscape.compute(net, data(), perturb="all", **LINE)
     assert np.isfinite(surface["loss"]).all()
-    assert surface["loss"][1, 1] == pytest.approx(exact.item(), rel=1e-5)
-    eager = landscape.compute(
-        *(net, data()), x=(-0.5, 0.5, 3), y=(-0.5, 0.5, 3), perturb=perturb, evaluator="eager", progress=False
-    )
-    np.testing.assert_allclose(surface["loss"], eager["loss"], rtol=2e-5)
+    assert surface["loss"][1] == pytest.approx(exact.item(), rel=1e-5)
+    assert "multiplications are in layers that could be folded" in surface.provenance["evaluator_reason"]
+
+
+@pytest.mark.parametrize("settings", SURFACES)
+def test_its_operations_can_be_traced(settings):
+    net = small(settings).eval()
+    torch.testing.assert_close(program(net)(images()), net(images()))
+
+
+def test_a_large_patch_embedding_is_fused():
+    torch.manual_seed(0)
+    net = build_model(
+        "vit(patch=14, depth=1, width=16, heads=2, mlp_ratio=1, size=28, classes=3, in_channels=1)"
+    ).eval()
+    examples = Batches(images(size=28), torch.arange(12) % 3, "small", "digest", "as it is")
+    quick, plain = (landscape.compute(net, examples, evaluator=one, **LINE) for one in ("auto", "eager"))
+    assert quick.provenance["evaluator"] == "fused"
+    np.testing.assert_allclose(quick["loss"], plain["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("settings", ["norm='batch'", "value_norm='batch'"])
 def test_statistics_of_the_batch_are_a_policy_of_its_own(settings):
     net = small(settings).eval()
-    options = {"x": (-0.5, 0.5, 3), "y": None, "progress": False, "bn_batch_size": 24}
-    surface = landscape.compute(net, {"test": data(), "train": data()}, bn_stats="all", bn_samples=24, **options)
+    options = {"bn_stats": "all", "bn_samples": 24, "bn_batch_size": 24}
+    surface = landscape.compute(net, {"test": data(), "train": data()}, **options, **LINE)
     with torch.no_grad():
         frozen = functional.cross_entropy(net(data().inputs), data().targets).item()
         own = functional.cross_entropy(net.train()(data().inputs), data().targets).item()
