@@ -29,7 +29,36 @@ def tensors(spec):
         ("resnet20(norm='none', shortcut='conv')", ["resnet(depth=20, norm='none', shortcut='conv')"]),
         (
             "resnet20(norm='layer', shortcut='conv', in_channels=1)",
-            [f"resnet(depth=20, norm={norm!r}, shortcut='conv', in_channels=1)" for norm in ("group", "layer")],
+            [
+                f"resnet(depth=20, norm={norm!r}, shortcut='conv', in_channels=1)"
+                for norm in ("group", "layer", "instance")
+            ],
+        ),
+        ("nf-resnet(depth=14)", ["nf-resnet(depth=14)", "resnet(depth=14, norm='scaled-ws', shortcut='conv')"]),
+        (
+            "nf-resnet(depth=8, norm='none', shortcut='pad', skip_gain=True)",
+            ["nf-resnet(depth=8, norm='none', shortcut='pad', skip_gain=True)"],
+        ),
+        (
+            "resnet(depth=14, norm='weight-norm', width=4)",
+            [f"resnet(depth=14, norm='weight-norm'{shortcut}, width=4)" for shortcut in ("", ", shortcut='none'")],
+        ),
+        ("wide-resnet(depth=16, widen=2, classes=100)", ["wide-resnet(depth=16, widen=2, classes=100)"]),
+        ("wide-resnet(depth=10, norm='spectral-norm')", ["wide-resnet(depth=10, norm='spectral-norm')"]),
+        ("densenet(depth=40)", ["densenet(depth=40)"]),
+        ("densenet(depth=16, growth=5, bc=True, norm='none')", ["densenet(depth=16, growth=5, bc=True, norm='none')"]),
+        (
+            "densenet(depth=10, norm=\"weight-norm(then='batch')\")",
+            ["densenet(depth=10, norm=\"weight-norm(then='batch')\")"],
+        ),
+        ("vgg9", ["vgg9"]),
+        (
+            "vgg9(norm='weight-standardization')",
+            [
+                "vgg(depth=9, norm='weight-standardization')",
+                "vgg(depth=9, norm=\"weight-standardization(then='layer')\")",
+                "vgg(depth=9, norm=\"weight-standardization(then='instance')\")",
+            ],
         ),
         ("vgg16", ["vgg16"]),
         ("vgg13(norm='none')", ["vgg(depth=13, norm='none')"]),

@@ -24,7 +24,7 @@ def lenet(
     size: int = 28,
     pool: str = "max",
 ) -> nn.Sequential:
-    """Build the network: two 5x5 convolutions, each pooled by 2, and three linear layers.
+    """Build LeNet-5: two 5x5 convolutions, each pooled by 2, and three linear layers.
 
     Args:
         norm: Normalization before each of the four activations.

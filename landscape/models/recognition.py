@@ -10,16 +10,20 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from landscape.errors import LandscapeError
-from landscape.models import external, lenet, mlp, resnet, vgg
+from landscape.models import densenet, external, lenet, mlp, nf_resnet, resnet, vgg, vit, wide_resnet
 from landscape.models.build import MODELS, build_model
 from landscape.models.shapes import Shapes, shapes_of, with_computed
 from landscape.registry import Spec
 
 ARCHITECTURES: tuple[Callable[[Shapes], list[Spec]], ...] = (
+    nf_resnet.candidates,
     resnet.candidates,
+    wide_resnet.candidates,
+    densenet.candidates,
     vgg.candidates,
     lenet.candidates,
     mlp.candidates,
+    vit.candidates,
     external.candidates,
 )
 # Share of the tensors that must agree before a network is worth naming.
@@ -62,7 +66,7 @@ def nearest_model(state: Mapping[str, Tensor]) -> str | None:
         The spec of a model, or None if nothing is similar.
     """
     shapes = shapes_of(state)
-    plain = (Spec(name) for name in MODELS.table if name not in ("resnet", "vgg"))
+    plain = (Spec(name) for name in MODELS.table)
     scored = [(_similarity(shapes, _built(spec)), str(spec)) for spec in (*_proposals(shapes), *plain)]
     score, best = max(scored, key=lambda pair: pair[0])
     return best if score >= SIMILAR else None
@@ -74,7 +78,7 @@ def _proposals(shapes: Shapes) -> list[Spec]:
 
 
 def _built(spec: Spec) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a network, or nothing if these settings make none."""
+    """Names and shapes of a network, or nothing if there is none with these settings alone."""
     try:
         with torch.random.fork_rng(devices=[]), Unallocated():
             return shapes_of(build_model(spec).state_dict())

@@ -98,7 +98,7 @@ def resnet(
     classes: int = 10,
     in_channels: int = 3,
 ) -> ResNet:
-    """Build a CIFAR ResNet.
+    """Build a ResNet for CIFAR (He et al. 2016, 1512.03385).
 
     Args:
         depth: Number of layers with weights, 6n + 2 for n blocks a stage.
@@ -117,14 +117,31 @@ def resnet(
         LandscapeError: If the depth is not 6n + 2, or a name is unknown.
     """
     require_positive("resnet", depth=depth, width=width, classes=classes, in_channels=in_channels)
+    return ResNet(blocks_of("resnet", depth, shortcut), build_norm(norm), shortcut, width, classes, in_channels)
+
+
+def blocks_of(model: str, depth: int, shortcut: str) -> int:
+    """Blocks of a stage, if there is such a network.
+
+    Args:
+        model: Its name.
+        depth: Number of layers with weights.
+        shortcut: Name of the shortcut.
+
+    Returns:
+        The number n with depth = 6n + 2.
+
+    Raises:
+        LandscapeError: If there is none, or no such shortcut.
+    """
     if depth < 8 or (depth - 2) % 6:
         below = max(8, depth - (depth - 2) % 6)
         raise LandscapeError(
             f"the depth of a CIFAR ResNet is 6n + 2, not {depth}; type for example depth={below} or depth={below + 6}"
         )
     if shortcut not in SHORTCUTS:
-        raise LandscapeError(f"resnet has no shortcut {shortcut!r}; {nearest(shortcut, SHORTCUTS)}")
-    return ResNet((depth - 2) // 6, build_norm(norm), shortcut, width, classes, in_channels)
+        raise LandscapeError(f"{model} has no shortcut {shortcut!r}; {nearest(shortcut, SHORTCUTS)}")
+    return (depth - 2) // 6
 
 
 resnet20, resnet32, resnet44, resnet56, resnet110 = (partial(resnet, depth) for depth in NAMED_DEPTHS)
@@ -139,16 +156,43 @@ def candidates(shapes: Shapes) -> list[Spec]:
     Returns:
         The likeliest first; a shortcut without parameters and none at all look the same.
     """
+    found = [
+        minimal_spec("resnet", resnet, norm=norm, shortcut=shortcut, **size)
+        for size in sizes(shapes)
+        for shortcut in possible_shortcuts(shapes)
+        for norm in possible_norms(shapes, "bn1")
+    ]
+    return [
+        Spec(f"resnet{spec.kwargs['depth']}")
+        if set(spec.kwargs) == {"depth"} and spec.kwargs["depth"] in NAMED_DEPTHS
+        else spec
+        for spec in found
+    ]
+
+
+def sizes(shapes: Shapes) -> list[dict[str, int]]:
+    """Depth, width, classes and channels of the images, told by names and shapes.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        One set of settings, or none if it is no such network.
+    """
     stem, head = shapes.get("conv1.weight"), shapes.get("linear.weight")
     blocks = sum(name.startswith("layer1.") and name.endswith(".conv1.weight") for name in shapes)
     if stem is None or head is None or len(stem) != 4 or blocks == 0:
         return []
-    shortcuts = ["conv"] if "layer2.0.shortcut.0.weight" in shapes else ["pad", "none"]
-    depth, size = 6 * blocks + 2, {"width": stem[0], "classes": head[0], "in_channels": stem[1]}
-    found = [
-        minimal_spec("resnet", resnet, depth=depth, norm=norm, shortcut=shortcut, **size)
-        for shortcut in shortcuts
-        for norm in possible_norms(shapes, "bn1")
-    ]
-    named = depth in NAMED_DEPTHS
-    return [Spec(f"resnet{depth}") if named and set(spec.kwargs) == {"depth"} else spec for spec in found]
+    return [{"depth": 6 * blocks + 2, "width": stem[0], "classes": head[0], "in_channels": stem[1]}]
+
+
+def possible_shortcuts(shapes: Shapes) -> list[str]:
+    """Names of the shortcuts that would leave these tensors, the likeliest first.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        A shortcut without parameters and none at all look the same.
+    """
+    return ["conv"] if "layer2.0.shortcut.0.weight" in shapes else ["pad", "none"]

@@ -114,7 +114,8 @@ def minimal_spec(target: str, factory: Callable[..., Any], **settings: Any) -> S
         The spec.
     """
     defaults = {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
-    return Spec(target, {name: value for name, value in settings.items() if defaults[name] != value})
+    known = {name: settings[name] for name in defaults if name in settings}
+    return Spec(target, {name: value for name, value in known.items() if defaults[name] != value})
 
 
 def shared_prefix(names: Iterable[str]) -> str:

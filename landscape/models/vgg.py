@@ -14,12 +14,12 @@ from landscape.models.norms import Norm, build_norm
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
 from landscape.registry import Spec
 
-# Convolutions in each of the five stages.
-STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+# Convolutions in each stage. VGG-9 is that of Li et al. 2018 (1712.09913), the first seven convolutions of VGG-16.
+STAGES = {9: (2, 2, 3), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
 class VGG(nn.Module):
-    """Five stages of 3x3 convolutions, each halving the image, a mean over what is left of it, a head."""
+    """Stages of 3x3 convolutions, each halving the image, a mean over what is left of it, a head."""
 
     def __init__(self, stages: tuple[int, ...], norm: Norm, width: int, classes: int, in_channels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class VGG(nn.Module):
         self.classifier = nn.Linear(before, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, in_channels, H, W), H and W at least 32, to logits (N, classes)."""
+        """Map images (N, in_channels, H, W) to logits (N, classes); each stage halves H and W, with five from 32 on."""
         logits: Tensor = self.classifier(self.features(x).mean(dim=(2, 3)))
         return logits
 
@@ -47,11 +47,11 @@ def vgg(
     classes: int = 10,
     in_channels: int = 3,
 ) -> VGG:
-    """Build a CIFAR VGG.
+    """Build a VGG for CIFAR: stages of 3x3 convolutions (Simonyan & Zisserman 2015, 1409.1556).
 
     Args:
-        depth: 11, 13, 16 or 19: layers with weights in the network of the paper, which ends in three linear
-            layers and not, as here, in one.
+        depth: 9, 11, 13, 16 or 19: layers with weights in the network of the paper, which ends in three linear
+            layers (in two for 9, the first with a normalization) and not, as here, in one of the pixels' mean.
         norm: Normalization behind each convolution; `none` keeps the slots as identities.
         width: Channels of the first stage; the others have 2, 4, 8 and 8 times as many.
         classes: Number of outputs.
@@ -65,11 +65,11 @@ def vgg(
     """
     require_positive("vgg", width=width, classes=classes, in_channels=in_channels)
     if depth not in STAGES:
-        raise LandscapeError(f"there is no VGG of depth {depth}; type depth=11, depth=13, depth=16 or depth=19")
+        raise LandscapeError(f"there is no VGG of depth {depth}; type depth=9, 11, 13, 16 or 19")
     return VGG(STAGES[depth], build_norm(norm), width, classes, in_channels)
 
 
-vgg11, vgg13, vgg16, vgg19 = (partial(vgg, depth) for depth in STAGES)
+vgg9, vgg11, vgg13, vgg16, vgg19 = (partial(vgg, depth) for depth in STAGES)
 
 
 def candidates(shapes: Shapes) -> list[Spec]:
@@ -82,7 +82,7 @@ def candidates(shapes: Shapes) -> list[Spec]:
         The likeliest first.
     """
     stem, head = shapes.get("features.0.weight"), shapes.get("classifier.weight")
-    convolutions = sum(len(shape) == 4 for shape in shapes.values())
+    convolutions = sum(name.endswith(".weight") and len(shape) == 4 for name, shape in shapes.items())
     depth = {sum(stages): depth for depth, stages in STAGES.items()}.get(convolutions)
     if stem is None or head is None or len(stem) != 4 or depth is None:
         return []
