@@ -13,10 +13,12 @@ from landscape.data import Batches
 from landscape.directions import Gaussian
 from landscape.errors import LandscapeError, SurroundingsError
 from landscape.evaluation import Evaluator, Plain, Statistics, layers_of_each_batch, make_task, statistics_layers
+from landscape.models import build_norm
 from landscape.parameters import ParameterSpace, Subspace, preserved
 
 BATCH = 8
 POLICIES = ("frozen", "batch", "recalibrate")
+DERIVED = ("batch(eval_weight=0.3)", "ghost-batch(size=4)", "batch-group(groups=2)", "switchable")
 
 
 class Flat(nn.BatchNorm1d):
@@ -82,6 +84,8 @@ NETS = {
     "instance": lambda: convolutional(nn.InstanceNorm2d(4, track_running_stats=True)),
     "subclass": lambda: dense(Flat(8)),
     "hand-made": lambda: convolutional(HandMade(4)),
+    **{spec: lambda spec=spec: convolutional(build_norm(spec).layer(4, 2)) for spec in DERIVED},
+    **{f"dense {spec}": lambda spec=spec: dense(build_norm(spec).layer(8, 0)) for spec in DERIVED},
 }
 
 
@@ -251,7 +255,7 @@ def divergence(one, other, eps):
     return (there + back) / 2
 
 
-@pytest.mark.parametrize("name", ["2d", "nested", "1d"])
+@pytest.mark.parametrize("name", ["2d", "nested", "1d", *DERIVED])
 def test_the_drift_is_a_divergence_between_gaussians(name):
     net = build(name)
     measure, point = evaluator(net, ("recalibrate",), layers=True), (0.5, -1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,21 +91,27 @@ def initialise(model: nn.Module, seed: int, scheme: str = "torch") -> None:
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """The parameters of a module itself, computed ones as what they are computed to be."""
     yield from module.named_parameters(recurse=False)
-    if parametrize.is_parametrized(module):
-        for name in module.parametrizations:
-            yield name, getattr(module, name)
+    for name in _computed(module):
+        yield name, getattr(module, name)
+
+
+def _computed(module: nn.Module) -> dict[str, parametrize.ParametrizationList]:
+    """The parametrizations of a module by the names of the tensors that they compute."""
+    lists: Any = module._modules["parametrizations"] if parametrize.is_parametrized(module) else {}
+    return dict(lists.items())
 
 
 def _put(module: nn.Module, local: str, values: Tensor) -> None:
-    if not parametrize.is_parametrized(module, local):
+    steps = _computed(module).get(local)
+    if steps is None:
         getattr(module, local).copy_(values)
         return
-    steps = module.parametrizations[local]
     if all(hasattr(step, "right_inverse") for step in steps):
         setattr(module, local, values)
     else:
         steps.original.copy_(values)
-    computed = [getattr(steps, f"original{index}") for index in range(steps.ntensors)] or [steps.original]
+    names = ["original"] if steps.is_tensor else [f"original{index}" for index in range(steps.ntensors)]
+    computed = [getattr(steps, name) for name in names]
     for step in steps:
         if isinstance(step, _SpectralNorm):
             _settle(step, *computed)

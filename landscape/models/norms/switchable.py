@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from operator import add
+from operator import add, mul
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,8 @@ class SwitchableNorm(nn.modules.batchnorm._BatchNorm):
 
     running_mean: Tensor
     running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def __init__(self, channels: int, dimensions: int, eps: float, momentum: float) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
@@ -82,5 +84,5 @@ def _pooled(means: Tensor, variances: Tensor, axis: int) -> Tensor:
 
 def _mixture(logits: Tensor, statistics: list[Tensor]) -> Tensor:
     """Weigh statistics that broadcast to (N, C)."""
-    shares = logits.softmax(0)
-    return reduce(add, (share * one for share, one in zip(shares, statistics, strict=True)))
+    mixture: Tensor = reduce(add, map(mul, logits.softmax(0), statistics))
+    return mixture

@@ -6,6 +6,7 @@ layer's `weight` is computed from it at each forward pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import register_parametrization
 
 from landscape.errors import LandscapeError
@@ -57,7 +59,8 @@ def spectral_norm(then: Then = "none", n_power_iterations: int = 1) -> Norm:
     require_positive("spectral-norm", n_power_iterations=n_power_iterations)
 
     def wrap(module: nn.Module) -> nn.Module:
-        return parametrizations.spectral_norm(module, n_power_iterations=n_power_iterations)
+        spectral = SpectralWeight(_filters(module), n_power_iterations)
+        return register_parametrization(module, "weight", spectral, unsafe=True)
 
     return _wrapping(then, wrap)
 
@@ -128,6 +131,14 @@ def _filters(module: nn.Module, least: int = 1) -> Tensor:
 _TRANSPOSED = nn.modules.conv._ConvTransposeNd
 
 
+class SpectralWeight(_SpectralNorm):
+    """torch's own, but that it does not iterate on tensors without memory, which would take seconds."""
+
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if not weight_mat.is_meta:
+            super()._power_method(weight_mat, n_power_iterations)
+
+
 class StandardizedWeight(nn.Module):
     """Maps v to (v - mean) / sqrt(var + eps), over each filter.
 
@@ -166,7 +177,7 @@ class ScaledStandardizedWeight(nn.Module):
 
     def forward(self, v: Tensor) -> Tensor:
         """Map (filters, ...) to the same shape."""
-        scale = self.gamma * v[0].numel() ** -0.5 * self.gain
+        scale = self.gain * (self.gamma / math.sqrt(v[0].numel()))
         return functional.layer_norm(v, v.shape[1:], eps=self.eps) * scale.reshape(-1, *(1,) * (v.ndim - 1))
 
     def right_inverse(self, weight: Tensor) -> Tensor:
