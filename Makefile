@@ -61,7 +61,7 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 	$(call install,.venv-bench) --upgrade -r benchmarks/requirements.txt -e .
 	touch $@
 
-bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (25 minutes)
+bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (over an hour)
 	for name in points_per_second memory import_time time_to_picture scale report; do \
 		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
 

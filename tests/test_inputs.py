@@ -264,6 +264,9 @@ def test_a_recognised_net_with_another_task_asks_for_the_model(tmp_path):
         ({"y": "-1:1:400000"}, "3 x 400,000 points are more than 1,000,000: ask for fewer with --x and --y"),
         ({"device": "meta"}, "unknown device 'meta'"),
         ({"device": "xpu"}, "unknown device 'xpu'"),
+        ({"low_memory": "no"}, "low_memory is True or False, not 'no'"),
+        ({"overwrite": 1}, "overwrite is True or False, not 1"),
+        ({"out": 5}, "out is the path of the surface's file, for example 'model.h5', not 5"),
     ],
 )
 def test_values_that_mean_nothing_are_refused(small_net, small_data, options, said):

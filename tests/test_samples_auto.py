@@ -23,6 +23,7 @@ from landscape.data.samples import chosen, up_to
 from landscape.errors import LandscapeError
 from landscape.execution import Silent, sampling
 from landscape.execution.sampling import Pilot, contour_steps, expected_scale, rounded_up
+from landscape.rendering.captions import facts
 from landscape.types import Axis, Grid
 
 GRID = Grid((Axis.regular(-1, 1, 9), Axis.regular(-0.5, 1, 7)))
@@ -229,7 +230,9 @@ def test_it_is_the_run_with_that_number(tmp_path):
     assert number >= sampling.FEWEST
     assert "--samples auto: evaluating a pilot of 500 test examples at 25 points" in listening.said
     assert surface.provenance["asked"] == {"samples": "auto"}
+    assert f"n = {number:,}, as many as the picture needs" in facts(surface)[0]
     explicit = compute(samples=number, out=tmp_path / "explicit.h5")
+    assert facts(explicit)[0].endswith(f"n = {number:,}")
     assert "asked" not in explicit.provenance
     assert surface.job == explicit.job
     assert surface.job.fingerprint() == explicit.job.fingerprint()

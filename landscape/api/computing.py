@@ -14,7 +14,9 @@ from landscape.api.options import (
     check_counts,
     check_folding,
     check_numbers,
+    check_out,
     check_precision,
+    check_switches,
     refuse_unused,
     split_names,
 )
@@ -144,6 +146,10 @@ def compute(
     check_precision(precision, tolerance, correct)
     check_adaptive(adaptive)
     check_numbers(seed, batch_size)
+    check_switches(
+        bn_layers=bn_layers, fold_bn=fold_bn, correct=correct, low_memory=low_memory, overwrite=overwrite, trust=trust
+    )
+    check_out(out)
     check_counts(repeats, bn_batch_size)
     refuse_unused(bn_stats, bn_data=bn_data, bn_samples=bn_samples, bn_layers=bn_layers, bn_batch_size=bn_batch_size)
     if fold_bn:

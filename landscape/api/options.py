@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,33 @@ def check_numbers(seed: Any, batch_size: Any) -> None:
         raise LandscapeError(f"the seed is a whole number, not {seed!r}")
     if batch_size != "auto" and (not isinstance(batch_size, int) or batch_size < 1):
         raise LandscapeError(f"the batch size is 'auto' or a positive whole number, not {batch_size!r}")
+
+
+def check_switches(**switches: Any) -> None:
+    """Refuse settings that are neither on nor off: a text such as `"no"` would count as on.
+
+    Args:
+        switches: True or False, each.
+
+    Raises:
+        LandscapeError: If one is something else.
+    """
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise LandscapeError(f"{name} is True or False, not {value!r}")
+
+
+def check_out(out: Any) -> None:
+    """Refuse what is no name of a file.
+
+    Args:
+        out: A path, or None.
+
+    Raises:
+        LandscapeError: If it is something else.
+    """
+    if not (out is None or isinstance(out, str | os.PathLike)):
+        raise LandscapeError(f"out is the path of the surface's file, for example 'model.h5', not {out!r}")
 
 
 def check_counts(repeats: Any, bn_batch_size: Any) -> None:

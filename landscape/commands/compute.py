@@ -219,6 +219,7 @@ def summary(surface: Any) -> str:
         finite = loss[np.isfinite(loss)]
         spread = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "nowhere finite"
         lines.append(f"{split} loss on the grid: {spread}")
+    lines += [str(told["said"]) for told in surface.provenance.get("adaptive", ()) if told["finished"]]
     options = "--3d, --1d, -o figure.pdf" if len(surface.grid.axes) > 1 else "-o figure.pdf"
     lines.append(f"next: landscape plot {shlex.quote(surface.path)}   ({options})")
     return "\n".join(lines)

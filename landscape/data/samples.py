@@ -93,7 +93,7 @@ def _read(samples: str, number: int) -> tuple[bool, int]:
     if not (digits.isascii() and digits.isdigit() and int(digits) > 0):
         raise LandscapeError(
             f"cannot read the choice of samples {samples!r}: write 'all', a positive number such as 1000, "
-            "or 'first:1000' for the first 1000 in the original order"
+            "or 'first:1000' for the first 1000 in the original order; 'auto' is for --samples alone"
         )
     return text.startswith("first:"), int(digits)
 

@@ -60,7 +60,9 @@ def settle(
             found = _chosen(comparison, job, candidates_on(device), settings.tolerance, _corrections(evaluator))
         else:
             (error,) = comparison.error(settings.precision, [settings.correct])
-            found = Settled(job, error.record(), str(error))
+            slower = error.seconds / max(error.exact, 1e-9)
+            words = f"; a point takes {slower:.2g} times as long as in fp32" if slower > 1.05 else ""
+            found = Settled(job, error.record(), f"{error}{words}")
     if found.job.precision in PRECISIONS:
         evaluator.network.precision = found.job.precision
     evaluator.corrects = found.job.correction > 0

@@ -133,7 +133,8 @@ def _examples(surface: Surface, split: str) -> str:
     if not counts.size:
         return "n = 0"
     low, high = int(counts.min()), int(counts.max())
-    return f"n = {low:,}" if low == high else f"n = {low:,} to {high:,}"
+    chosen = ", as many as the picture needs" if surface.provenance.get("asked", {}).get("samples") == "auto" else ""
+    return (f"n = {low:,}" if low == high else f"n = {low:,} to {high:,}") + chosen
 
 
 def caption(
