@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DATA = "fashion-mnist"
-IMAGES = 10_000  # training images, a fixed subset
+IMAGES = 6_000  # training images, a fixed subset
 HEADLINE = ("batch", "none", "group", "layer", "scaled-ws")
 SEEDS = (0, 1, 2)  # of the headline norms; seed 0 of the others
 SEARCH_SEED = 100
@@ -27,12 +27,14 @@ class Variant:
         spec: The network.
         headline: Whether it is trained from several seeds.
         clipping: Factor of adaptive gradient clipping (Brock et al. 2021, 2102.06171), or None.
+        decays: Whether its weights decay; those of nGPT, whose length is 1 by construction, do not.
     """
 
     name: str
     spec: str
     headline: bool = False
     clipping: float | None = None
+    decays: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ _TOKENS = (
     *(_vit(f"{norm}, post", f"norm={norm!r}, placement='post'") for norm in ("layer", "rms", "scale", "batch")),
     _vit("layer, pre, qk", "norm='layer', qk=True"),
     _vit("layer, pre, batch-value", "norm='layer', value_norm='batch'", True),
+    _vit("layer, pre, batch-value, GELU", "norm='layer', value_norm='batch', value_activation='gelu'", True),
     _vit("layer, post, batch-value", "norm='layer', placement='post', value_norm='batch'"),
-    _vit("unit weights (nGPT)", "norm='unit', placement='sphere', qk=True"),
+    replace(_vit("unit weights (nGPT)", "norm='unit'"), decays=False),
     *(
         _vit(norm, f"norm={norm!r}", norm in HEADLINE)
         for norm in CONVOLUTIONAL
@@ -86,12 +89,12 @@ _TOKENS = (
 
 NETS = {
     "lenet-sigmoid": Net(
-        "LeNet, sigmoid", _convolutional("lenet(norm={norm!r})"), "adam", (0.001, 0.003, 0.01, 0.03), 20, 5, 128, 0.0,
+        "LeNet, sigmoid", _convolutional("lenet(norm={norm!r})"), "adam", (0.001, 0.003, 0.01, 0.03), 15, 3, 128, 0.0,
         "torch",
     ),
     "lenet-relu": Net(
         "LeNet, ReLU", _convolutional("lenet(norm={norm!r}, activation='relu')"), "adam",
-        (0.0003, 0.001, 0.003, 0.01), 12, 3, 128, 0.0, "torch",
+        (0.0003, 0.001, 0.003, 0.01), 15, 3, 128, 0.0, "torch",
     ),
     "resnet": Net(
         "ResNet-8",
@@ -99,7 +102,7 @@ NETS = {
             *_convolutional("resnet(depth=8, width=8, in_channels=1, norm={norm!r})"),
             Variant("nf-resnet", "nf-resnet(depth=8, width=8, in_channels=1)", clipping=0.02),
         ],
-        "sgd", (0.01, 0.03, 0.1, 0.3), 12, 3, 128, 5e-4, "he",
+        "sgd", (0.01, 0.03, 0.1, 0.3), 10, 2, 128, 5e-4, "he",
     ),
-    "vit": Net("ViT", _TOKENS, "adamw", (0.0005, 0.0015, 0.005, 0.015), 20, 5, 128, 0.05, "small"),
+    "vit": Net("ViT", _TOKENS, "adamw", (0.0005, 0.0015, 0.005, 0.015), 15, 3, 128, 0.05, "small"),
 }  # fmt: skip

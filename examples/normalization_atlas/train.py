@@ -81,11 +81,11 @@ def built(net: Net, variant: Variant, seed: int) -> nn.Module:
     return model
 
 
-def optimizer_of(model: nn.Module, net: Net, rate: float) -> torch.optim.Optimizer:
+def optimizer_of(model: nn.Module, net: Net, variant: Variant, rate: float) -> torch.optim.Optimizer:
     """The optimizer of a network; only weights decay, not vectors such as biases and gains."""
     parameters = list(model.parameters())
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": net.weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": net.weight_decay * variant.decays},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if net.optimizer == "sgd":
@@ -151,7 +151,7 @@ def train(run: Run) -> Run:
     torch.manual_seed(run.seed)
     net, rows = NETS[run.net], run.metrics()
     model = built(net, run.variant, run.seed).train()
-    optimizer = optimizer_of(model, net, run.rate)
+    optimizer = optimizer_of(model, net, run.variant, run.rate)
     state = run.folder / "state.pt"
     run.folder.mkdir(parents=True, exist_ok=True)
     if state.exists():
