@@ -78,7 +78,7 @@ def vit(
     activation: str = "gelu",
     value_activation: str = "identity",
 ) -> ViT:
-    """Build a vision transformer.
+    """Build a vision transformer: its norms are norm= with placement= pre or post, qk= and value_norm=.
 
     Args:
         patch: Height and width of a patch in pixels.
