@@ -27,9 +27,8 @@ def models(capsys, monkeypatch):
 
 def test_every_model_and_norm_is_listed_with_what_it_is(models):
     text, lines = models()
-    starts = {
-        line.split()[0]: " ".join(line.split()[1:3]) for line in lines if line.startswith("  ") and line[2] != " "
-    }
+    entries = [line.split() for line in lines if re.match("  [a-z]", line)]
+    starts = {name: f"{first} {second}" for name, first, second, *_ in reversed(entries)}
     for first, names in families().items():
         assert starts[first][0].isupper()
         assert all(name in text for name in names)

@@ -36,12 +36,12 @@ def _everything() -> list[str]:
 
     groups = families()
     others = [name for name in MODELS.names() if name not in MODELS.table]
-    lines = ["models: --model NAME or --model 'NAME(setting=value, ...)', settings with landscape models NAME"]
+    lines = ["models, --model 'NAME(setting=value, ...)'; landscape models NAME lists settings"]
     for first, names in groups.items():
         more = f" Also {', '.join(names[1:])}." if len(names) > 1 else ""
         lines += _entry(first, _summary(MODELS.get(first)) + more)
     lines += _listed("", [*others, "torchvision:NAME", "timm:NAME", "file.py:factory", "package.module:factory"])
-    lines += ["", "norms: norm='NAME' or norm=\"NAME(setting=value, ...)\" in the settings of a model"]
+    lines += ["", "norms, norm='NAME' or norm=\"NAME(setting=value, ...)\" of a model"]
     for name in NORMS.names():
         lines += _entry(name, _summary(NORMS.get(name)))
     lines += ["", "norms that each model takes"]
