@@ -51,6 +51,17 @@ def tensors(spec):
             "densenet(depth=10, norm=\"weight-norm(then='batch')\")",
             ["densenet(depth=10, norm=\"weight-norm(then='batch')\")"],
         ),
+        ("denoiser(blocks=1)", ["denoiser(blocks=1)", "denoiser(norm='ada-instance', blocks=1)"]),
+        ("denoiser(norm='batch', width=4, condition=8)", ["denoiser(norm='batch', width=4, condition=8)"]),
+        ("denoiser(norm='scaled-ws', in_channels=3)", ["denoiser(norm='scaled-ws', in_channels=3)"]),
+        (
+            "vit(heads=4, placement='post', depth=2)",
+            [
+                "vit(depth=2, placement='post')",
+                "vit(depth=2, heads=4, placement='post')",
+                "vit(depth=2, heads=6, placement='post')",
+            ],
+        ),
         ("vgg9", ["vgg9"]),
         (
             "vgg9(norm='weight-standardization')",

@@ -11,7 +11,8 @@ from torch import Tensor, fx, nn
 
 from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import require_positive
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.registry import Spec
 
 FREQUENCIES = 16
 
@@ -182,3 +183,27 @@ def denoiser(
         "denoiser", width=width, blocks=blocks, classes=classes, in_channels=in_channels, condition=condition
     )
     return Denoiser(build_norm(norm, conditional=True), width, blocks, classes, in_channels, condition)
+
+
+def candidates(shapes: Shapes) -> list[Spec]:
+    """Specs of the denoisers that these tensors may belong to.
+
+    Args:
+        shapes: Names and shapes of a state dict.
+
+    Returns:
+        The likeliest first; nothing in the tensors tells the conditional norms apart.
+    """
+    stem, table = shapes.get("stem.weight"), shapes.get("condition.label.weight")
+    if stem is None or table is None or len(stem) != 4 or len(table) != 2:
+        return []
+    size = {
+        "width": stem[0],
+        "blocks": len({name.split(".")[1] for name in shapes if name.startswith("middle.")}),
+        "classes": table[0],
+        "in_channels": stem[1],
+        "condition": table[1],
+    }
+    conditional = "first.slot1.norm.affine.weight" in shapes
+    norms = ["ada-layer", "ada-instance"] if conditional else possible_norms(shapes, "first.slot1.norm")
+    return [minimal_spec("denoiser", denoiser, norm=norm, **size) for norm in norms]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from landscape.errors import LandscapeError
-from landscape.models import densenet, external, lenet, mlp, nf_resnet, resnet, vgg, vit, wide_resnet
+from landscape.models import denoiser, densenet, external, lenet, mlp, nf_resnet, resnet, vgg, vit, wide_resnet
 from landscape.models.build import MODELS, build_model
 from landscape.models.shapes import Shapes, shapes_of, with_computed
 from landscape.registry import Spec
@@ -24,6 +24,7 @@ ARCHITECTURES: tuple[Callable[[Shapes], list[Spec]], ...] = (
     lenet.candidates,
     mlp.candidates,
     vit.candidates,
+    denoiser.candidates,
     external.candidates,
 )
 # Share of the tensors that must agree before a network is worth naming.
