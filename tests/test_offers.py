@@ -15,6 +15,7 @@ from landscape.models.denoiser import packed
 from landscape.models.initialisation import initialise
 from landscape.models.offers import families, offered
 from landscape.models.shapes import shapes_of, with_computed
+from landscape.parameters.roles import role_of
 from landscape.registry import Spec
 
 SMALL = {
@@ -92,12 +93,21 @@ def trained(spec, inputs, targets):
     return net
 
 
+def guessed(net):
+    """The parameters whose role no module tells."""
+    places = [name.rpartition(".") for name, _ in net.named_parameters()]
+    return [
+        local for path, _, local in places if role_of(net, path, local, net.get_submodule(path)._parameters[local])[2]
+    ]
+
+
 @pytest.mark.parametrize(("model", "norm", "settings"), [*((*pair, {}) for pair in OFFERED), *BESIDES])
 def test_what_is_offered_trains_is_saved_and_has_a_surface(model, norm, settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     inputs, targets, loss = examples(model)
     spec = spec_of(model, norm, settings)
     net = trained(spec, inputs, targets)
+    assert guessed(net) == []
     torch.save({"state_dict": net.state_dict(), "landscape": {"model": str(spec)}}, "net.pt")
     statistics = bool(statistics_layers(net))
     bn = {"bn_stats": "all", "bn_data": (inputs, targets), "bn_samples": "all"} if statistics else {}
