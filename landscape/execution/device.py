@@ -113,21 +113,21 @@ def batch_size_for(device: torch.device) -> int:
     return 250 if device.type == "cpu" else 1000
 
 
-def batch_size_in_cache(example: int, cache: int, most: int = 4096) -> int:
+def batch_size_in_cache(example: int, cache: int, most: int = 4096, least: int = 64) -> int:
     """How many examples at a time stay in a cache from one operation to the next.
 
-    Half of the cache is left to the weights, and to what the next operation writes. Below 64 examples the processor is
-    not busy.
+    Half of the cache is left to the weights, and to what the next operation writes.
 
     Args:
         example: Bytes that the largest operation reads and writes for one example.
         cache: Size of the cache in bytes.
         most: The number beyond which nothing is saved any more.
+        least: The number below which the processor is not busy.
 
     Returns:
         The number.
     """
-    return min(max(cache // 2 // max(example, 1), 64), most)
+    return min(max(cache // 2 // max(example, 1), least), most)
 
 
 def _mps() -> bool:
