@@ -1,5 +1,7 @@
-"""Train matched networks that differ in their normalization alone: the same images in the same order, the same first
-weights, the same epochs; the learning rate of each from a small search.
+"""Train matched networks that differ in their normalization alone.
+
+They see the same images in the same order, and have the same first weights and epochs; the learning rate of each comes
+from a small search.
 
     python examples/normalization_atlas/train.py                          everything (hours on two cores)
     python examples/normalization_atlas/train.py --nets resnet --norms batch none
