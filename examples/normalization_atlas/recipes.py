@@ -100,7 +100,7 @@ NETS = {
         "ResNet-8",
         [
             *_convolutional("resnet(depth=8, width=8, in_channels=1, norm={norm!r})"),
-            Variant("nf-resnet", "nf-resnet(depth=8, width=8, in_channels=1)", clipping=0.02),
+            Variant("nf-resnet", "nf-resnet(depth=8, width=8, in_channels=1, shortcut='pad')", clipping=0.02),
         ],
         "sgd", (0.01, 0.03, 0.1, 0.3), 10, 2, 128, 5e-4, "he",
     ),
