@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.models.norms.norm import Norm, over_channels, over_positions
+from landscape.models.norms.norm import Norm, over_channels, over_positions, widened
 from landscape.models.shapes import require_positive
 
 KINDS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -151,14 +151,14 @@ class ExampleWeighingNorm(nn.modules.batchnorm._BatchNorm):
         """Map (N, C, ...) to the same shape."""
         if self.training:
             return super().forward(input)
-        values, a = over_positions(input), self.eval_weight
+        values, a = over_positions(widened(input)), self.eval_weight
         own_variance, own_mean = torch.var_mean(values, 2, correction=0)
         mean = self.running_mean.lerp(own_mean, a)
         between = a * (1 - a) * (own_mean - self.running_mean).square()
         variance = self.running_var.lerp(own_variance, a) + between
         scale = (variance + self.eps).rsqrt() * self.weight
         normalized = (values - mean.unsqueeze(2)) * scale.unsqueeze(2)
-        return normalized.reshape(input.shape) + over_channels(self.bias, input)
+        return (normalized.reshape(input.shape) + over_channels(self.bias, input)).to(input.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
         """Take any number of positions."""
@@ -207,4 +207,5 @@ class BatchGroupNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
         grouped: Tensor = self.statistics(x.reshape(len(x), self.statistics.num_features, -1))
-        return grouped.reshape(x.shape) * over_channels(self.weight, x) + over_channels(self.bias, x)
+        y = grouped.reshape(x.shape) * over_channels(self.weight, x) + over_channels(self.bias, x)
+        return y.to(x.dtype)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
-from landscape.models.norms.norm import Norm, over_channels
+from landscape.models.norms.norm import Norm, over_channels, widened
 from landscape.models.shapes import require_positive
 
 
@@ -121,5 +121,5 @@ class ChannelRMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
-        square = x.square().mean(dim=tuple(range(1, x.ndim)), keepdim=True)
-        return x * (square + self.eps).rsqrt() * over_channels(self.weight, x)
+        square = widened(x).square().mean(dim=tuple(range(1, x.ndim)), keepdim=True)
+        return (x * (square + self.eps).rsqrt() * over_channels(self.weight, x)).to(x.dtype)

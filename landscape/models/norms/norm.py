@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -93,6 +94,11 @@ class Tokens(nn.Module):
 def over_channels(values: Tensor, x: Tensor) -> Tensor:
     """Arrange a value per channel, shape (C,), so that it broadcasts against x of shape (N, C, ...)."""
     return values.reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def widened(x: Tensor) -> Tensor:
+    """Give half precision as float32, in which squares do not overflow, and anything else as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def over_positions(x: Tensor) -> Tensor:

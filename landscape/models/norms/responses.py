@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from landscape.errors import LandscapeError
-from landscape.models.norms.norm import Norm, Tokens, over_channels
+from landscape.models.norms.norm import Norm, Tokens, over_channels, over_positions, widened
 
 
 def local_response(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Norm:
@@ -99,9 +99,9 @@ class LocalResponse(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
-        positions = x if x.ndim > 2 else x.unsqueeze(2)
+        positions = over_positions(widened(x))
         y = functional.local_response_norm(positions, self.size, self.size * self.alpha, self.beta, self.k)
-        return y.reshape(x.shape)
+        return y.reshape(x.shape).to(x.dtype)
 
 
 class DivisiveNorm(nn.Module):
@@ -120,11 +120,11 @@ class DivisiveNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
-        square = x.square().mean(1, keepdim=True)
+        square = widened(x).square().mean(1, keepdim=True)
         if self.size > 1 and x.ndim > 2:
             pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[x.ndim - 3]
             square = pool(square, self.size, stride=1, padding=self.size // 2, count_include_pad=False)
-        return x * (square + self.semisaturation).rsqrt() * over_channels(self.weight, x)
+        return (x * (square + self.semisaturation).rsqrt() * over_channels(self.weight, x)).to(x.dtype)
 
 
 class GlobalResponseNorm(nn.Module):
@@ -143,6 +143,7 @@ class GlobalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
-        norms = x.abs() if x.ndim == 2 else torch.linalg.vector_norm(x, dim=tuple(range(2, x.ndim)), keepdim=True)
+        wide = widened(x)
+        norms = torch.linalg.vector_norm(over_positions(wide), dim=2).reshape(*x.shape[:2], *(1,) * (x.ndim - 2))
         shares = norms / (norms.mean(1, keepdim=True) + self.eps)
-        return x * (1 + over_channels(self.gamma, x) * shares) + over_channels(self.beta, x)
+        return (wide * (1 + over_channels(self.gamma, x) * shares) + over_channels(self.beta, x)).to(x.dtype)

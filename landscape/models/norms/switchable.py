@@ -8,7 +8,7 @@ from operator import add, mul
 import torch
 from torch import Tensor, nn
 
-from landscape.models.norms.norm import Norm, over_channels, over_positions
+from landscape.models.norms.norm import Norm, over_channels, over_positions, widened
 
 
 def switchable(eps: float = 1e-5, momentum: float = 0.1) -> Norm:
@@ -52,14 +52,15 @@ class SwitchableNorm(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Map (N, C, ...) to the same shape."""
-        values = over_positions(input)
+        values = over_positions(widened(input))
         variances, means = torch.var_mean(values, 2, correction=0)
         layer = (means.mean(1, keepdim=True), _pooled(means, variances, 1))
         instance_layer_batch = [(means, variances), layer, self._of_batch(means, variances, values.shape[2])]
         mean = _mixture(self.mean_weight, [one[0] for one in instance_layer_batch[self.first :]])
         variance = _mixture(self.var_weight, [one[1] for one in instance_layer_batch[self.first :]])
         normalized = (values - mean.unsqueeze(2)) * (variance + self.eps).rsqrt().unsqueeze(2)
-        return normalized.reshape(input.shape) * over_channels(self.weight, input) + over_channels(self.bias, input)
+        y = normalized.reshape(input.shape) * over_channels(self.weight, input) + over_channels(self.bias, input)
+        return y.to(input.dtype)
 
     def _of_batch(self, means: Tensor, variances: Tensor, positions: int) -> tuple[Tensor, Tensor]:
         """Mean and variance per channel, shape (1, C), from those per example; the running ones in evaluation."""
