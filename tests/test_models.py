@@ -348,6 +348,7 @@ def test_a_file_and_a_module_are_models_too(tmp_path, monkeypatch):
         ("resnet20(norm='bach')", "unknown norm 'bach'; did you mean batch"),
         ("resnet20(norm='group(groups=0)')", "groups of group must be a positive whole number, not 0"),
         ("resnet20(depth=56)", "it takes norm, shortcut, width, classes, in_channels"),
+        ("vgg(depth='a')", "depth of vgg must be a positive whole number, not 'a'"),
         ("vgg(depth=12)", "there is no VGG of depth 12; type depth=9, 11, 13, 16 or 19"),
         (
             "wide-resnet(depth=20)",
@@ -359,6 +360,7 @@ def test_a_file_and_a_module_are_models_too(tmp_path, monkeypatch):
         ("densenet(depth=40, bc=2)", "bc of densenet is True or False, not 2"),
         ("nf-resnet(depth=9)", "the depth of a CIFAR ResNet is 6n + 2, not 9; type for example depth=8 or depth=14"),
         ("nf-resnet(depth=8, shortcut='cnv')", "nf-resnet has no shortcut 'cnv'; did you mean conv?"),
+        ("nf-resnet(depth=8, skip_gain='no')", "skip_gain of nf-resnet is True or False, not 'no'"),
         ("nf-resnet(depth=8, alpha=0)", "alpha of nf-resnet must be positive, not 0; type alpha=0.2"),
         ("nf-resnet(depth=8, alpha='a')", "alpha of nf-resnet must be positive, not 'a'; type alpha=0.2"),
         ("lenet(size=8)", "lenet needs images of at least 16x16 pixels, not 8x8"),

@@ -144,6 +144,7 @@ def test_common_weights_begin_alike(settings):
         ("placement='sphere'", "the norm 'layer' of vit goes with placement 'pre' or 'post', not with 'sphere'"),
         ("value_norm='weight-norm'", "'weight-norm' normalises weights, which values share with queries and keys"),
         ("depth=0", "depth of vit must be a positive whole number, not 0"),
+        ("qk='no'", "qk of vit is True or False, not 'no'"),
         ("activation='gelo'", "gelu"),
         ("norm='ada-layer'", "condition"),
     ],

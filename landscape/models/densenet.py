@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import require_positive, require_switches
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
 BOTTLENECK = 4
@@ -134,8 +135,7 @@ def densenet(
         LandscapeError: If no number of layers has this depth, or a name is unknown.
     """
     require_positive("densenet", depth=depth, growth=growth, classes=classes, in_channels=in_channels)
-    if not isinstance(bc, bool):
-        raise LandscapeError(f"bc of densenet is True or False, not {bc!r}")
+    require_switches("densenet", bc=bc)
     step = 6 if bc else 3
     if depth < step + 4 or (depth - 4) % step:
         below = max(step + 4, depth - (depth - 4) % step)

@@ -11,7 +11,8 @@ from torch import nn
 from landscape.errors import LandscapeError
 from landscape.models.activations import build_activation
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import require_positive
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
 

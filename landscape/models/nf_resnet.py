@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
 from landscape.models.resnet import PadShortcut, blocks_of, possible_shortcuts, sizes
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import is_number, require_positive, require_switches
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
 # If x is N(0, 1), then GAIN relu(x) has variance 1.
@@ -170,8 +171,9 @@ def nf_resnet(
         LandscapeError: If the depth is not 6n + 2, alpha is not positive, or a name is unknown.
     """
     require_positive("nf-resnet", depth=depth, width=width, classes=classes, in_channels=in_channels)
+    require_switches("nf-resnet", skip_gain=skip_gain)
     blocks = blocks_of("nf-resnet", depth, shortcut)
-    if not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
+    if not is_number(alpha) or alpha <= 0:
         raise LandscapeError(f"alpha of nf-resnet must be positive, not {alpha!r}; type alpha=0.2")
     residual = Residual(build_norm(norm), shortcut, alpha, skip_gain)
     return NFResNet(blocks, residual, width, classes, in_channels)

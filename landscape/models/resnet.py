@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError, nearest
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import require_positive
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
 NAMED_DEPTHS = (20, 32, 44, 56, 110)

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from landscape.errors import LandscapeError
 from landscape.registry import Spec
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -135,18 +134,3 @@ def shared_prefix(names: Iterable[str]) -> str:
             break
         prefix = extended
     return prefix
-
-
-def require_positive(model: str, **settings: Any) -> None:
-    """Check the sizes that a user chose for a network.
-
-    Args:
-        model: Name of the network.
-        settings: Values that must be positive whole numbers.
-
-    Raises:
-        LandscapeError: If one is not.
-    """
-    for name, value in settings.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise LandscapeError(f"{name} of {model} must be a positive whole number, not {value!r}")

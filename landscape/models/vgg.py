@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import require_positive
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
 # Convolutions in each stage. VGG-9 is that of Li et al. 2018 (1712.09913), the first seven convolutions of VGG-16.
@@ -63,7 +64,7 @@ def vgg(
     Raises:
         LandscapeError: If there is no VGG of this depth, or no such normalization.
     """
-    require_positive("vgg", width=width, classes=classes, in_channels=in_channels)
+    require_positive("vgg", depth=depth, width=width, classes=classes, in_channels=in_channels)
     if depth not in STAGES:
         raise LandscapeError(f"there is no VGG of depth {depth}; type depth=9, 11, 13, 16 or 19")
     return VGG(STAGES[depth], build_norm(norm), width, classes, in_channels)

@@ -16,7 +16,8 @@ from landscape.errors import LandscapeError, nearest
 from landscape.models.norms import Norm, build_norm
 from landscape.models.norms.norm import unwrapped
 from landscape.models.norms.tokens import Gain
-from landscape.models.shapes import Shapes, minimal_spec, possible_norms, require_positive
+from landscape.models.settings import require_positive, require_switches
+from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.models.transformer import PLACEMENTS, Plan
 from landscape.registry import Spec
 
@@ -108,6 +109,7 @@ def vit(
     """
     require_positive("vit", patch=patch, depth=depth, width=width, heads=heads, mlp_ratio=mlp_ratio)
     require_positive("vit", classes=classes, in_channels=in_channels, size=size)
+    require_switches("vit", qk=qk)
     _require_multiples(patch, width, heads, size)
     slots, values = build_norm(norm), build_norm(value_norm)
     placement = slots.placements[0] if placement is None else placement

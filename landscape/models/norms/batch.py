@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm, over_channels, over_positions, widened
-from landscape.models.shapes import require_positive
+from landscape.models.settings import is_number, require_positive
 
 KINDS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -29,7 +29,7 @@ def batch(eps: float = 1e-5, momentum: float = 0.1, eval_weight: float = 0.0) ->
     Raises:
         LandscapeError: If the weight is not between 0 and 1.
     """
-    if not isinstance(eval_weight, int | float) or not 0 <= eval_weight <= 1:
+    if not is_number(eval_weight) or not 0 <= eval_weight <= 1:
         raise LandscapeError(f"eval_weight of batch must be between 0 and 1, not {eval_weight!r}; type eval_weight=0.1")
 
     def layer(channels: int, dimensions: int) -> nn.Module:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from landscape.models.norms.norm import Norm
+from landscape.models.settings import require_switches
 
 
 def ada_instance(zero: bool = False, eps: float = 1e-5) -> Norm:
@@ -24,7 +25,11 @@ def ada_instance(zero: bool = False, eps: float = 1e-5) -> Norm:
 
     Returns:
         The normalization.
+
+    Raises:
+        LandscapeError: If `zero` is neither True nor False.
     """
+    require_switches("ada-instance", zero=zero)
 
     def layer(channels: int, dimensions: int, condition: int) -> nn.Module:
         kinds = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
@@ -47,7 +52,11 @@ def ada_layer(zero: bool = False, eps: float = 1e-5) -> Norm:
 
     Returns:
         The normalization.
+
+    Raises:
+        LandscapeError: If `zero` is neither True nor False.
     """
+    require_switches("ada-layer", zero=zero)
 
     def layer(channels: int, dimensions: int, condition: int) -> nn.Module:
         return ConditionalNorm(nn.GroupNorm(1, channels, eps=eps, affine=False), channels, dimensions, condition, zero)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm, over_channels, widened
-from landscape.models.shapes import require_positive
+from landscape.models.settings import require_positive
 
 
 def none() -> Norm:

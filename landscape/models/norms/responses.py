@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm, Tokens, over_channels, over_positions, widened
+from landscape.models.settings import is_number, require_positive
 
 
 def local_response(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Norm:
@@ -27,12 +28,13 @@ def local_response(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: fl
         The normalization.
 
     Raises:
-        LandscapeError: If the size is not positive, k is not, or alpha is negative.
+        LandscapeError: If the size or k is not positive, alpha is negative, or beta is no number.
     """
-    if size < 1 or k <= 0 or alpha < 0:
+    require_positive("local-response", size=size)
+    if not (is_number(k) and is_number(alpha) and is_number(beta) and k > 0 and alpha >= 0):
         raise LandscapeError(
-            f"local-response needs size of at least 1, k above 0 and alpha of at least 0, not size={size}, k={k}, "
-            f"alpha={alpha}; type for example size=5, k=2.0, alpha=0.0001"
+            f"local-response needs numbers, k above 0 and alpha of at least 0, not k={k!r}, alpha={alpha!r}, "
+            f"beta={beta!r}; type for example k=2.0, alpha=0.0001, beta=0.75"
         )
     return Norm(lambda channels, dimensions: LocalResponse(size, alpha, beta, k))
 
@@ -56,11 +58,12 @@ def divisive(size: int = 5, semisaturation: float = 1.0) -> Norm:
     Raises:
         LandscapeError: If the size is not odd and positive, or b is not positive.
     """
-    if size < 1 or size % 2 == 0:
+    require_positive("divisive", size=size)
+    if size % 2 == 0:
         raise LandscapeError(f"size of divisive must be an odd number of positions, not {size}; type size=5")
-    if semisaturation <= 0:
+    if not is_number(semisaturation) or semisaturation <= 0:
         raise LandscapeError(
-            f"semisaturation of divisive must be positive, not {semisaturation}; type semisaturation=1.0"
+            f"semisaturation of divisive must be positive, not {semisaturation!r}; type semisaturation=1.0"
         )
     return Norm(
         lambda channels, dimensions: DivisiveNorm(channels, size, semisaturation),

@@ -21,7 +21,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm
 from landscape.models.norms.table import build_norm
-from landscape.models.shapes import require_positive
+from landscape.models.settings import require_positive
 
 Then = str | Norm
 
