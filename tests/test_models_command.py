@@ -74,5 +74,13 @@ def test_every_setting_is_explained(models, name):
         assert len(" ".join(lines[place : place + 2]).split()) > 2
 
 
-def test_an_unknown_name_is_told_in_a_sentence(models):
-    assert models("resnett")[0].startswith("landscape: unknown model 'resnett'; did you mean resnet")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("resnett", "unknown model or norm 'resnett'; did you mean resnet"),
+        ("grop", "unknown model or norm 'grop'; did you mean group?"),
+        ("torchvision:resnet18", "the settings of torchvision:resnet18 are those of torchvision, and explained there"),
+    ],
+)
+def test_a_name_without_settings_is_told_in_a_sentence(models, name, sentence):
+    assert models(name)[0].startswith(f"landscape: {sentence}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from landscape.errors import LandscapeError, nearest
+
 # Names are set off by so many letters.
 COLUMN = 26
 
@@ -56,6 +58,11 @@ def _settings(name: str) -> list[str]:
     from landscape.models import MODELS, NORMS
     from landscape.models.offers import families, offered
 
+    library, colon, _ = name.partition(":")
+    if colon and library in ("torchvision", "timm"):
+        raise LandscapeError(f"the settings of {name} are those of {library}, and explained there")
+    if not colon and name not in (*MODELS.names(), *NORMS.names()):
+        raise LandscapeError(f"unknown model or norm {name!r}; {nearest(name, (*MODELS.names(), *NORMS.names()))}")
     norm = name in NORMS.names() and name not in MODELS.names()
     factory = (NORMS if norm else MODELS).get(name)
     lines = _entry(name, _summary(factory))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, nearest
 from landscape.models.build import MODELS
 from landscape.models.norms import NORMS, Norm, build_norm
 
@@ -39,7 +39,9 @@ def offered(model: str) -> list[str]:
     """
     family = next((first for first, names in families().items() if model in names), None)
     if family is None:
-        raise LandscapeError(f"which norms {model!r} takes is known of the package's own models alone")
+        raise LandscapeError(
+            f"which norms {model!r} takes is known of the package's own models alone; {nearest(model, MODELS.table)}"
+        )
     suits = _SLOTS.get(family, _images)
     return [name for name in NORMS.names() if (norm := _built(name)) is not None and suits(norm)]
 
