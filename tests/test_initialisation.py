@@ -153,6 +153,13 @@ def test_a_layer_that_is_the_whole_network():
     np.testing.assert_array_equal(layer.weight.detach().numpy(), expected)
 
 
+def test_integers_of_numpy_are_the_same_seeds():
+    one, same = nn.Linear(4, 3), nn.Linear(4, 3)
+    initialise(one, 3)
+    initialise(same, np.int64(3))
+    assert torch.equal(one.weight, same.weight)
+
+
 def test_float64_networks_begin_with_the_same_numbers():
     single, double = nn.Linear(4, 3), nn.Linear(4, 3).double()
     initialise(single, 0)

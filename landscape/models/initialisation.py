@@ -57,22 +57,23 @@ def generator(*key: object) -> np.random.Generator:
 def initialise(model: nn.Module, seed: int, scheme: str = "torch") -> None:
     """Draw the weights and biases of the convolutions and linear layers of a network anew.
 
-    Other parameters (of normalizations, say, and bare ones) keep the constants or draws that they were built with, but
-    bare ones of two or more axes (tokens, positions), which are always drawn by the scheme `small`. Layers whose weight
+    Other parameters (of normalizations, say) keep the constants or draws that they were built with, but for those of
+    two or more axes (embeddings, tokens, positions), which are always drawn by the scheme `small`. Layers whose weight
     was built as 0 (maps of a condition, say) keep it, and their bias.
 
     Args:
         model: The network; a computed weight (weight norm, say) becomes as near to the draw as its parametrization can.
         seed: The seed.
         scheme: `torch`, U(-1/sqrt(fan in), 1/sqrt(fan in)) for weights and biases, is the default of torch's layers;
-            `he`, N(0, 2/fan in) and biases of 0 (He et al. 2015, 1502.01852); `small`, N(0, 0.02^2) cut at two standard
-            deviations and biases of 0, as usual in transformers.
+            `he`, N(0, 2/fan in) and biases of 0 (He et al. 2015, 1502.01852); `small`, N(0, 0.02^2) clipped at two
+            standard deviations and biases of 0, much as usual in transformers.
 
     Raises:
         LandscapeError: If there is no such scheme.
     """
     if scheme not in SCHEMES:
         raise LandscapeError(f"there is no initialisation {scheme!r}; {nearest(scheme, SCHEMES)}")
+    seed = int(seed)  # the key is a text, and that of NumPy's integers is another
     for path, module in model.named_modules():
         if isinstance(module, parametrize.ParametrizationList):
             continue
