@@ -246,6 +246,7 @@ def test_half_precision_is_near(settings):
         "norm='unit'",
         "norm='weight-norm'",
         "norm='weight-standardization'",
+        "value_norm='scale'",
     ],
 )
 def test_tensors_tell_the_network(settings):

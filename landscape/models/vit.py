@@ -1,7 +1,7 @@
 """Vision transformers (Dosovitskiy et al. 2021, 2010.11929) for small images, with a choice of normalizations.
 
 Names of parameters are those of timm (`cls_token, pos_embed, patch_embed.proj, blocks.0.attn.qkv, ..., norm, head`), so
-that its checkpoints load.
+that its checkpoints load; their norms are `layer(eps=1e-06)`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def vit(
         depth: Number of blocks.
         width: Features of a token.
         heads: Heads of each attention.
-        norm: Normalization of the slots, and of the weights of the blocks and the patch embedding.
+        norm: Normalization of the slots, and of the weights of the blocks and the patch embedding. Checkpoints of timm
+            want `layer(eps=1e-06)`.
         placement: `pre`, before attention and MLP, with one behind the last block; `post`, behind each sum;
             `sphere`, steps along the unit sphere in place of sums, for the norm `unit` alone, which always normalises
             queries and keys. Without it, `sphere` for that norm and `pre` for others.
@@ -179,6 +180,7 @@ def candidates(shapes: Shapes) -> list[Spec]:
         minimal_spec("vit", vit, heads=heads, norm=norm, value_norm=value_norm, **settings)
         for norm in _norms_in(shapes, "blocks.0.norm1")
         for value_norm in _norms_in({name: shapes[name] for name in shapes if name.startswith(values)}, values)
+        if value_norm != "fix"  # of values it is `scale`
         for heads in dict.fromkeys((3, width // 64, width // 48, width // 32, 4))
         if heads and width % heads == 0
     ]
