@@ -55,7 +55,7 @@ def unpacked(inputs: Tensor, in_channels: int, classes: int) -> tuple[Tensor, Te
             f"{in_channels} channels with their noise levels and classes by landscape.models.denoiser.packed"
         )
     labels = inputs[:, -1, 0, 0].round().long()
-    if not labels.is_cuda and bool(((labels < 0) | (labels >= classes)).any()):
+    if labels.device.type == "cpu" and bool(((labels < 0) | (labels >= classes)).any()):
         raise LandscapeError(
             f"the last channel of the denoiser's input holds classes from 0 to {classes - 1}, but one is "
             f"{int(labels.max() if labels.max() >= classes else labels.min())}; set classes= of the denoiser"
@@ -179,6 +179,9 @@ def denoiser(
 
     Returns:
         A network from inputs (N, in_channels + 2, H, W), as `packed` makes them, to noise (N, in_channels, H, W).
+
+    Raises:
+        LandscapeError: If a size is not a positive whole number, or there is no such normalization.
     """
     require_positive(
         "denoiser", width=width, blocks=blocks, classes=classes, in_channels=in_channels, condition=condition

@@ -124,7 +124,7 @@ def densenet(
         growth: Channels that each layer adds.
         bc: Make it a DenseNet-BC: each layer has a 1x1 convolution to 4 growth channels before its own, transitions
             halve the channels, and the first convolution has 2 growth channels in place of 16.
-        norm: `norm.layer` in front of each ReLU, as is usual with pre-activation, and `norm.wrap` of every convolution.
+        norm: Normalization before each ReLU, as is usual with pre-activation, or of the weights of each convolution.
         classes: Number of outputs.
         in_channels: Channels of the images.
 

@@ -23,7 +23,7 @@ Norm = nn.modules.batchnorm._BatchNorm
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
 NORM_FORWARDS = (Norm.forward, nn.SyncBatchNorm.forward)
-NORMS = "landscape.models.norms."  # where normalizations are that torch does not have
+OUR_NORMS = "landscape.models.norms."  # the modules of normalizations that torch does not have
 # BatchNorms of timm that hold the activation behind them, too.
 WITH_ACTIVATION = ("BatchNormAct2d", "SyncBatchNormAct")
 
@@ -190,7 +190,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, nn.DataParallel | nn.parallel.DistributedDataParallel):
             return False
-        norm = isinstance(m, nn.modules.batchnorm._NormBase) or type(m).__module__.startswith(NORMS)
+        norm = isinstance(m, nn.modules.batchnorm._NormBase) or type(m).__module__.startswith(OUR_NORMS)
         return plain_layer(m) or norm or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(

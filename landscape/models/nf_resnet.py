@@ -153,8 +153,8 @@ def nf_resnet(
 
     Args:
         depth: Number of layers with weights, 6n + 2 for n blocks a stage.
-        norm: `norm.wrap` of every convolution, and `norm.layer` behind each of them. Only `scaled-ws` keeps the
-            variance as is assumed; `none` is the same network with plain convolutions.
+        norm: Normalization behind each convolution, or of its weights. Only `scaled-ws` keeps the variance as is
+            assumed; `none` is the same network with plain convolutions.
         shortcut: At a transition, `conv` is a 1x1 convolution of the activated h / beta, as in the papers; `pad` takes
             every second pixel of h / beta and adds channels of zeros, for a mean variance of 1/2 + alpha^2; `none`
             leaves out every addition, also those of identities, and alpha with them.

@@ -94,7 +94,7 @@ def wide_resnet(
     Args:
         depth: Number of layers with weights, 6n + 4 for n blocks a stage; shortcuts of stages count.
         widen: The three stages have 16, 32 and 64 times as many channels.
-        norm: `norm.layer` in front of each ReLU, as is usual with pre-activation, and `norm.wrap` of every convolution.
+        norm: Normalization before each ReLU, as is usual with pre-activation, or of the weights of each convolution.
         classes: Number of outputs.
         in_channels: Channels of the images.
 

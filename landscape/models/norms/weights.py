@@ -23,6 +23,7 @@ from landscape.models.norms.norm import Norm
 from landscape.models.norms.table import build_norm
 from landscape.models.settings import require_positive
 
+_TRANSPOSED = nn.modules.conv._ConvTransposeNd
 Then = str | Norm
 
 
@@ -126,9 +127,6 @@ def _filters(module: nn.Module, least: int = 1) -> Tensor:
     if module.weight[0].numel() < least:
         raise LandscapeError(f"of filters with a single weight, those of {module}, standardising leaves only zeros")
     return module.weight
-
-
-_TRANSPOSED = nn.modules.conv._ConvTransposeNd
 
 
 class SpectralWeight(_SpectralNorm):
