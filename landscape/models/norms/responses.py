@@ -146,7 +146,8 @@ class GlobalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, ...) to the same shape."""
-        wide = widened(x)
-        norms = torch.linalg.vector_norm(over_positions(wide), dim=2).reshape(*x.shape[:2], *(1,) * (x.ndim - 2))
+        values = over_positions(widened(x))
+        norms: Tensor = torch.linalg.vector_norm(values, dim=2, keepdim=True)
         shares = norms / (norms.mean(1, keepdim=True) + self.eps)
-        return (wide * (1 + over_channels(self.gamma, x) * shares) + over_channels(self.beta, x)).to(x.dtype)
+        y = values * (1 + over_channels(self.gamma, values) * shares) + over_channels(self.beta, values)
+        return y.reshape(x.shape).to(x.dtype)
