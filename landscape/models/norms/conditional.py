@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from landscape.models.norms.example import over_each_channel
 from landscape.models.norms.norm import Norm
 from landscape.models.settings import require_switches
 
@@ -32,8 +33,7 @@ def ada_instance(zero: bool = False, eps: float = 1e-5) -> Norm:
     require_switches("ada-instance", zero=zero)
 
     def layer(channels: int, dimensions: int, condition: int) -> nn.Module:
-        kinds = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-        plain = kinds[dimensions - 1](channels, eps=eps) if dimensions else nn.Identity()
+        plain = over_each_channel(channels, dimensions, eps, affine=False)
         return ConditionalNorm(plain, channels, dimensions, condition, zero)
 
     return Norm(layer, conditional=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -80,12 +81,13 @@ def instance(eps: float = 1e-5) -> Norm:
     Returns:
         The normalization.
     """
+    return Norm(partial(over_each_channel, eps=eps, affine=True), needs_positions=True)
 
-    def layer(channels: int, dimensions: int) -> nn.Module:
-        kinds = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-        return kinds[dimensions - 1](channels, eps=eps, affine=True) if dimensions else nn.Identity()
 
-    return Norm(layer, needs_positions=True)
+def over_each_channel(channels: int, dimensions: int, eps: float, affine: bool) -> nn.Module:
+    """Make the module that normalises each channel over its positions, an identity where there are none."""
+    kinds = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+    return kinds[dimensions - 1](channels, eps=eps, affine=affine) if dimensions else nn.Identity()
 
 
 def rms(eps: float = 1e-5) -> Norm:
