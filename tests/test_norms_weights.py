@@ -163,6 +163,13 @@ def test_then_is_the_normalization_of_the_slot():
     assert [type(step).__name__ for step in both.parametrizations.weight] == ["_WeightNorm", "SpectralWeight"]
 
 
+def test_another_way_with_all_weights_is_refused():
+    with pytest.raises(
+        LandscapeError, match="then='unit' normalises the weights in a way of its own; type norm='unit'"
+    ):
+        build_norm("weight-norm(then='unit')")
+
+
 def net(wrap: str, dtype: torch.dtype = torch.float64) -> nn.Module:
     model = build_model(f"lenet(norm={wrap!r}, activation='relu', size=16)")
     initialise(model, 0)

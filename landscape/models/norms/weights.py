@@ -109,6 +109,10 @@ def scaled_ws(then: Then = "none", gamma: float = 1.0, eps: float = 1e-6) -> Nor
 
 def _wrapping(then: Then, wrap: Callable[[nn.Module], nn.Module]) -> Norm:
     slot = build_norm(then, conditional=True)  # whether the network has a condition is asked of the whole
+    if slot.output is not None:
+        raise LandscapeError(
+            f"then={str(then)!r} normalises the weights in a way of its own; type norm={str(then)!r} without another"
+        )
 
     def wrapped(module: nn.Module) -> nn.Module:
         _filters(module)
