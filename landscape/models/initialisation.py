@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,7 +74,7 @@ def initialise(model: nn.Module, seed: int, scheme: str = "torch") -> None:
     """
     if scheme not in SCHEMES:
         raise LandscapeError(f"there is no initialisation {scheme!r}; {nearest(scheme, SCHEMES)}")
-    seed = int(seed)  # the key is a text, and that of NumPy's integers is another
+    seed = operator.index(seed)  # the key is a text, and that of NumPy's integers is another
     for path, module in model.named_modules():
         if isinstance(module, parametrize.ParametrizationList):
             continue

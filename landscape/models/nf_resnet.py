@@ -66,7 +66,7 @@ class Block(nn.Module):
         residual: What all blocks share.
 
     Attributes:
-        variance: Of the output, expected at first weights; a mean over the channels.
+        variance: Of the output, expected at first weights (without a skip gain); a mean over the channels.
     """
 
     parameter_roles: ClassVar = {"skip_gain": "other"}
