@@ -62,6 +62,16 @@ def test_positions_of_an_example_are_averaged():
         np.testing.assert_allclose(metric_quantity(spec).function(logits, targets), want)
 
 
+def test_numbers_are_not_taken_for_probabilities():
+    model, inputs, numbers = nn.Flatten(), torch.zeros(3, 1, 2), torch.randn(3, 2)
+    probabilities = numbers.softmax(1)
+    make_task({"test": Batches(inputs, probabilities, "n", "d", "")}, "cross-entropy").check(model)
+    for targets in (numbers - 9, 2 * probabilities + 1):
+        task = make_task({"test": Batches(inputs, targets, "n", "d", "")}, "cross-entropy")
+        with pytest.raises(LandscapeError, match=r"takes classes or probabilities, .* of the test split run from"):
+            task.check(model)
+
+
 def test_probabilities_are_targets_too():
     logits, classes = torch.randn(6, 3, dtype=torch.float64), torch.randint(0, 3, (6,))
     one_hot = nn.functional.one_hot(classes, 3).double()

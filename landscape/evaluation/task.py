@@ -164,12 +164,22 @@ def _forward(model: nn.Module, inputs: Tensor, name: str) -> Tensor:
 
 def _check_labels(output: Tensor, targets: Tensor, split: str) -> None:
     if targets.is_floating_point():
+        _check_probabilities(targets, split)
         return
     low, high, outputs = int(targets.min()), int(targets.max()), output.shape[1] if output.ndim > 1 else 1
     if low < 0 or high >= outputs:
         raise LandscapeError(
             f"the labels of the {split} split run from {low} to {high}, but the model has {outputs} outputs "
             f"(classes 0 to {outputs - 1}): check that data and model belong together"
+        )
+
+
+def _check_probabilities(targets: Tensor, split: str) -> None:
+    low, high = float(targets.min()), float(targets.max())
+    if low < 0 or high > 1 + 1e-3:  # those of a softmax may be a rounding above 1
+        raise LandscapeError(
+            f"the loss of a classification takes classes or probabilities, but the targets of the {split} split run "
+            f"from {low:.3g} to {high:.3g}: type --loss mse where numbers are to be predicted"
         )
 
 
