@@ -154,6 +154,11 @@ def test_settings_that_do_not_fit_give_one_sentence(settings, sentence):
         build_model(f"vit({settings})")
 
 
+def test_images_of_another_size_are_refused():
+    with pytest.raises(LandscapeError, match=r"positions for 16 patches takes .* and these have 25: give such images"):
+        build_model("vit(patch=4, size=16, width=8, heads=2, depth=1)")(torch.zeros(2, 3, 20, 20))
+
+
 @pytest.mark.parametrize("norm", ["scale", "fix", "unit"])
 def test_norms_of_tokens_are_refused_elsewhere(norm):
     with pytest.raises(LandscapeError, match=f"the norm '{norm}' is for the tokens of a transformer: use it with"):

@@ -10,7 +10,7 @@ import math
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from landscape.errors import LandscapeError, nearest
 from landscape.models.norms import Norm, build_norm
@@ -36,6 +36,31 @@ class PatchEmbed(nn.Module):
         return out.flatten(2).transpose(1, 2)
 
 
+def placed(tokens: Tensor, positions: Tensor) -> Tensor:
+    """Add learned positions to tokens.
+
+    Args:
+        tokens: Shape (N, tokens, width).
+        positions: Shape (1, tokens, width).
+
+    Returns:
+        Their sum.
+
+    Raises:
+        LandscapeError: If there are not as many tokens as positions.
+    """
+    patches, known = tokens.shape[1] - 1, positions.shape[1] - 1
+    if patches != known:
+        raise LandscapeError(
+            f"a vision transformer with positions for {known} patches takes images of the one size that it was built "
+            f"for, and these have {patches}: give such images, or build it with another size="
+        )
+    return tokens + positions
+
+
+fx.wrap("placed")  # its check asks for a value, which a symbolic trace has not: it is one operation there
+
+
 class ViT(nn.Module):
     """Patches and a class token as tokens, learned positions, blocks, and a linear layer on the class token."""
 
@@ -58,7 +83,7 @@ class ViT(nn.Module):
         """Map images (N, in_channels, size, size) to logits (N, classes)."""
         patches = self.patch_embed(x)
         tokens = torch.cat([self.cls_token.expand(patches.shape[0], -1, -1), patches], dim=1)
-        tokens = self.norm_pre(self.embed_norm(tokens) + self.pos_embed)
+        tokens = self.norm_pre(placed(self.embed_norm(tokens), self.pos_embed))
         logits: Tensor = self.head_scale(self.head(self.norm(self.blocks(tokens))[:, 0]))
         return logits
 
