@@ -118,7 +118,7 @@ def test_of_a_chaotic_surface_everything_is_measured_and_that_is_said():
         assert (outcome.rms, outcome.checked) == (0, 0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(shape=st.lists(st.integers(1, 30), min_size=1, max_size=2), seed=st.integers(0, 99), start=st.floats(-1.5, 0.0))
 def test_a_tolerance_of_next_to_nothing_measures_everything(shape, seed, start):
     grid = Grid(tuple(Axis.regular(start, start + 1.5, n) if n > 1 else Axis((0.0,)) for n in shape))
@@ -128,7 +128,7 @@ def test_a_tolerance_of_next_to_nothing_measures_everything(shape, seed, start):
     assert ("too coarse" in str(outcome)) == (max(shape) <= 9 or outcome.first == grid.size)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(number=st.integers(20, 40), seed=st.integers(0, 99))
 def test_the_same_values_give_the_same_points(number, seed):
     grid = Grid((Axis.regular(-1, 1, number), Axis.regular(-0.5, 1, 13)))

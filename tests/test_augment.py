@@ -115,14 +115,14 @@ def test_neighbours_in_the_set_are_drawn_independently():
     assert chi_square(np.bincount(flip[:-1] * 2 + flip[1:], minlength=4)) < 16.3
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(index=st.lists(st.integers(0, 39), min_size=1, max_size=60))
 def test_an_image_is_drawn_alike_in_every_subset_and_order(index):
     index = np.array(index)
     assert np.array_equal(crop4_flip(COLOUR[index], index), crop4_flip(COLOUR, EVERY)[index])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(first=st.integers(1, 40), second=st.integers(1, 40), kinds=st.tuples(*[st.sampled_from(["", "first:"])] * 2))
 def test_subsets_of_subsets_keep_the_draws(first, second, kinds):
     """Each image that is left looks as it does in the full set."""

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
@@ -20,7 +20,6 @@ def numbered(number):
     return Batches(torch.arange(number)[:, None].float(), torch.arange(number), "numbers", "", "")
 
 
-@settings(deadline=None)
 @given(number=st.integers(1, 400), batch_size=st.integers(1, 450))
 def test_parts_are_of_equal_size_never_one_and_in_order(number, batch_size):
     parts = numbered(number).split(batch_size)
@@ -52,7 +51,6 @@ def test_a_batch_size_of_zero_is_refused():
         numbered(3).split(0)
 
 
-@settings(deadline=None)
 @given(number=st.integers(1, 300), data=st.data())
 def test_smaller_choices_begin_larger_ones(number, data):
     smaller = data.draw(st.integers(1, number))

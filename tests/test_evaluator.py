@@ -314,7 +314,7 @@ class Failing(Silent):
             raise self.error
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     name=st.sampled_from(sorted(NETS)),
     error=st.sampled_from([None, RuntimeError("inside"), KeyboardInterrupt()]),

@@ -41,7 +41,7 @@ def transposed(dimensions: int, groups: int, filters: int, bias: bool) -> nn.Seq
     return nn.Sequential(layer, norms[dimensions - 1](filters * groups))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_transposed_convolutions_fold_by_output_channel(dimensions, groups, filters, bias):
     images = torch.randn(4, 3 * groups, *[4] * dimensions, dtype=torch.float64)
@@ -49,7 +49,7 @@ def test_transposed_convolutions_fold_by_output_channel(dimensions, groups, filt
     assert apart(folded(net)[0](images), net(images)) < 1e-12
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 3), st.booleans(), st.booleans(), st.sampled_from([None, 0.1]))
 def test_every_kind_of_convolution_and_norm(dimensions, bias, affine, momentum):
     layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1](4, 6, 3, groups=2, bias=bias, padding_mode="circular")

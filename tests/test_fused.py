@@ -107,7 +107,7 @@ def assert_same(found: Tensor, exact: Tensor) -> None:
     assert error < ROUNDING
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     steps=st.lists(STEPS, min_size=1, max_size=4),
     perturb=st.sampled_from(["weights", "weights+bias", "all"]),
@@ -172,7 +172,7 @@ def test_every_convolution_of_a_resnet_takes_norm_sum_and_relu_along():
     assert sorted(found) == sorted(["FusedConvolution+relu"] * 7 + shortcuts + ["mean", "Linear"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(2, 9), st.integers(2, 9)),
     pool=st.sampled_from(

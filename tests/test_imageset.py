@@ -72,7 +72,7 @@ def test_digest_ignores_mean_std_and_names():
     assert other.digest() == ImageSet(COLOUR, LABELS).digest()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(smaller=st.integers(1, 6), larger=st.integers(1, 6))
 def test_subsets_are_nested_and_repeat(smaller, larger):
     smaller, larger = sorted((smaller, larger))

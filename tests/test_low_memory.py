@@ -75,7 +75,7 @@ def check_alike(model, held, lean, points=((0.3, -0.7), (0.0, 0.0), (-1.0, 0.1))
     assert lean.cosine == pytest.approx(held.cosine, rel=0, abs=0, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple),
     axis=st.integers(-1, 3),

@@ -84,7 +84,7 @@ def test_twice_the_curvature_is_twice_the_number(values, minimum):
 
 
 @given(st.integers(0, 10**6), st.floats(0.01, 100))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_scaling_the_loss_scales_what_is_a_height_or_curvature(seed, factor):
     source = random_plane(seed)
     scaled = surface(factor * source["test/loss"], centre={"test": {"loss": factor * ORIGIN}})
@@ -96,7 +96,7 @@ def test_scaling_the_loss_scales_what_is_a_height_or_curvature(seed, factor):
 
 
 @given(st.integers(0, 10**6), st.floats(-10, 10))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_adding_a_constant_changes_nothing_but_the_loss_at_the_centre(seed, constant):
     source = random_plane(seed)
     shifted = surface(source["test/loss"] + constant, centre={"test": {"loss": ORIGIN + constant}})
@@ -106,7 +106,7 @@ def test_adding_a_constant_changes_nothing_but_the_loss_at_the_centre(seed, cons
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_exchanging_the_axes_changes_nothing(seed):
     source = random_plane(seed)
     exchanged = surface(source["test/loss"].T)
@@ -119,7 +119,7 @@ def test_exchanging_the_axes_changes_nothing(seed):
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0.1, 3.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_longer_directions_change_the_unit_of_length(seed, factor):
     source = random_plane(seed)
     axes = tuple(Axis(tuple(factor * axis.array())) for axis in source.grid.axes)

@@ -32,7 +32,7 @@ REFERENCES = {
 
 
 @pytest.mark.parametrize("spec", REFERENCES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), classes=st.integers(2, 7))
 def test_classification_follows_the_formula(spec, seed, classes):
     generator = np.random.default_rng(seed)

@@ -172,7 +172,7 @@ def test_global_response_begins_as_the_identity():
     ],
 )
 @given(factor=st.floats(0.01, 100), seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_scale_of_an_example_does_not_matter(spec, dimensions, factor, seed):
     module = made(spec, dimensions)
     x = inputs(dimensions, seed)
@@ -182,7 +182,7 @@ def test_the_scale_of_an_example_does_not_matter(spec, dimensions, factor, seed)
 
 @pytest.mark.parametrize("spec", ["batch", "ghost-batch(size=3)", "batch-group(groups=4)", "switchable"])
 @given(factor=st.floats(0.1, 10), shift=st.floats(-5, 5), seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_scale_and_shift_of_the_batch_do_not_matter_in_training(spec, factor, shift, seed):
     name, _, rest = spec.partition("(")
     module = made(f"{name}({rest.rstrip(')')}{',' * bool(rest)}eps=1e-12)", 2)
@@ -191,7 +191,7 @@ def test_scale_and_shift_of_the_batch_do_not_matter_in_training(spec, factor, sh
 
 
 @given(seed=st.integers(0, 99), dimensions=st.sampled_from([0, 1, 2]), size=st.integers(BATCH, 40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_one_part_is_the_whole_batch(seed, dimensions, size):
     ghost, whole = made(f"ghost-batch(size={size})", dimensions, seed), made("batch", dimensions, seed)
     x = inputs(dimensions, seed)
@@ -210,7 +210,7 @@ def test_no_part_is_a_single_example(number, size, parts):
 
 
 @given(seed=st.integers(0, 99), dimensions=st.sampled_from([0, 1, 2]), training=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_groups_of_one_channel_are_batch_norm(seed, dimensions, training):
     grouped, whole = made(f"batch-group(groups={CHANNELS})", dimensions), made("batch", dimensions)
     state = grouped.state_dict()
@@ -230,7 +230,7 @@ def test_no_weight_of_the_example_is_batch_norm():
 
 
 @given(seed=st.integers(0, 99), share=st.floats(0.01, 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_an_example_with_the_running_moments_is_not_moved(seed, share):
     weighed, plain = made(f"batch(eval_weight={share})", 2, seed).eval(), made("batch", 2, seed).eval()
     signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(6).reshape(4, 3)

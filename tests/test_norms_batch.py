@@ -45,7 +45,7 @@ def rows(x: torch.Tensor) -> np.ndarray:
     return x.movedim(1, -1).reshape(-1, x.shape[1]).detach().numpy()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(dimensions=st.sampled_from(list(SPACES)), size=st.integers(2, 9), seed=st.integers(0, 99))
 def test_batch_has_the_gradients_of_the_formulas(dimensions, size, seed):
     module, (x,) = layer("batch", dimensions), batches(dimensions, 1, size, seed)

@@ -124,7 +124,7 @@ def test_timm_has_the_same_convolutions(spec, theirs):
 
 @pytest.mark.parametrize("spec", ["weight-standardization(eps=1e-14)", "scaled-ws(eps=1e-14)"])
 @given(factor=st.floats(0.1, 10), shift=st.floats(-2, 2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scale_and_shift_of_a_filter_do_not_matter(spec, factor, shift):
     (step,) = wrapped(spec).parametrizations.weight
     v = torch.randn(6, 2, 3, 3, dtype=torch.float64)
@@ -132,7 +132,7 @@ def test_scale_and_shift_of_a_filter_do_not_matter(spec, factor, shift):
 
 
 @given(factor=st.floats(0.1, 10))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scale_of_the_stored_filters_does_not_matter(factor):
     for spec in ("weight-norm", "spectral-norm"):
         module = wrapped(spec)

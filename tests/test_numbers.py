@@ -193,7 +193,7 @@ def test_a_number_that_is_always_the_same_is_seen_over_0():
     assert numbers(PAIR, ["nonconvex_share"]).panels[0].scale.upper == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=4))
 def test_every_mark_lies_inside_of_its_axes(factors):
     scene = numbers(compared([[network(factor, f"{i}.h5")] for i, factor in enumerate(factors)]), RISES)

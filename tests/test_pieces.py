@@ -41,7 +41,6 @@ tensors = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(tensor=tensors, limit=st.integers(1, 40))
 def test_pieces_cover_each_element_once_and_know_its_filter(tensor, limit):
     shape, filters = tensor
@@ -58,7 +57,6 @@ def test_pieces_cover_each_element_once_and_know_its_filter(tensor, limit):
     np.testing.assert_array_equal(found, wanted.numpy())
 
 
-@settings(deadline=None)
 @given(tensor=tensors, seed=st.integers(0, 99))
 def test_squares_of_filters_are_those_of_their_view(tensor, seed):
     shape, filters = tensor
@@ -114,7 +112,7 @@ def test_a_normalizer_of_the_users_own_gets_the_tensor_whole(tmp_path, monkeypat
     assert torch.equal(found, (plain / plain.abs().max() * scale).float())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(at=st.integers(0, PIECE + 9), value=st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_one_bad_number_in_many_pieces_is_found(at, value):
     tensor = torch.zeros(2, (PIECE + 10) // 2)

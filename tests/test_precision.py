@@ -199,7 +199,7 @@ def sums_of(losses: np.ndarray, apart: np.ndarray) -> Sums:
     return Sums(len(losses), {"loss": (losses.sum(), (losses**2).sum())}, (len(apart), apart.sum(), (apart**2).sum()))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     low=st.lists(st.floats(0, 10), min_size=20, max_size=60),
     bias=st.floats(-1, 1),

@@ -26,7 +26,7 @@ targets = st.sampled_from(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(target=targets, kwargs=st.dictionaries(names, literals, max_size=4))
 def test_specs_go_round(target, kwargs):
     spec = Spec(target, kwargs)

@@ -60,7 +60,6 @@ def test_the_interval_covers_about_what_its_docstring_says():
     assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(0.93, abs=0.04)
 
 
-@settings(deadline=None)
 @given(st.lists(whole, min_size=1, max_size=9))
 def test_the_sign_flip_test_equals_a_count_by_hand(values):
     """Whole numbers: sums by hand are exact, and so are ties."""
@@ -71,7 +70,6 @@ def test_the_sign_flip_test_equals_a_count_by_hand(values):
     assert sign_flip_test(np.array(values) * 0.1) == count / 2 ** len(values)
 
 
-@settings(deadline=None)
 @given(st.permutations(list(range(10))), st.lists(numbers, min_size=10, max_size=10))
 def test_the_order_of_repeats_does_not_matter(order, values):
     values = np.array(values)
@@ -154,7 +152,7 @@ def test_a_difference_is_the_median_of_differences():
     assert (found.low, found.high) == bootstrap_interval(found.effects)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.01, 100), min_size=2, max_size=8), st.floats(0.01, 100))
 def test_exchanging_the_groups_inverts_the_ratio(values, factor):
     one, two = paired(values, EIGHT[: len(values)] * factor), paired(EIGHT[: len(values)] * factor, values)
@@ -222,7 +220,7 @@ def test_a_surface_compared_with_itself_differs_in_nothing(measure):
     assert found.p == 1.0 or not known
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(whole, min_size=1, max_size=4), st.lists(whole, min_size=1, max_size=4))
 def test_the_permutation_test_equals_a_count_by_hand(a, b):
     """In whole numbers: |m sum(a) - n sum(b)| is the difference of the means times n m."""
@@ -254,7 +252,7 @@ def test_equal_groups_of_seeds_give_one():
     assert over_seeds([0.1] * 3, [0.1] * 3).estimate == 1.0
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.permutations(list(range(8))), st.floats(0.1, 10))
 def test_neither_order_nor_scale_of_seeds_matters(order, factor):
     a, b = EIGHT, EIGHT[::-1][:5] * 1.7

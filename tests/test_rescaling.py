@@ -115,7 +115,7 @@ def test_weights_alone_are_no_reparametrisation_under_frozen_statistics(spec):
     assert apart(own_surface(other, images), own_surface(net, images)) < 1e-12
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     widths=st.lists(st.integers(1, 5), min_size=2, max_size=6),
     norm=st.sampled_from(["none", "last", "all"]),

@@ -226,7 +226,7 @@ def union_find(loss, threshold):
     return number + sum(parent[point] == point for point in parent)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.sampled_from([(12,), (5, 6)]), st.floats(0.01, 2.0))
 def test_basins_equal_a_count_by_hand(seed, shape, threshold):
     generator = np.random.default_rng(seed)

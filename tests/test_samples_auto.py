@@ -92,7 +92,6 @@ def test_some_rounded_numbers(number, rounded):
     assert rounded_up(number) == rounded
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10**6), log=st.booleans())
 def test_the_step_is_the_distance_between_the_levels_on_either_side(seed, log):
     random = np.random.default_rng(seed)
@@ -114,7 +113,7 @@ def bowl(scale=1.0):
     return 0.5 + scale * (x**2 + 2 * y**2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(spread=st.floats(1e-3, 1e3), examples=st.integers(2, 10**5))
 def test_the_fewest_examples_are_found(spread, examples):
     pilot = pilot_of(bowl(), spread * (bowl() - 0.5), examples)

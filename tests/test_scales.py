@@ -165,7 +165,7 @@ def test_a_log_of_nothing_positive_is_refused():
         choose_scale([-BOWL], log=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.floats(-1e30, 1e30) | st.sampled_from([math.nan, math.inf, -math.inf]), min_size=1, max_size=40),
     st.sampled_from([None, False]),
@@ -179,7 +179,7 @@ def test_any_values_get_a_usable_scale(values, log):
     assert all(scale.lower <= value <= scale.upper for value in (*scale.levels, *scale.ticks))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-1e30, 1e30) | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=40))
 def test_differences_get_a_scale_as_far_below_zero_as_above(values):
     scale = centred_scale(np.array(values))

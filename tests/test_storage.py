@@ -65,7 +65,7 @@ def surfaces(draw) -> Surface:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(surface=surfaces())
 def test_every_field_goes_round(surface):
     with tempfile.TemporaryDirectory() as folder:

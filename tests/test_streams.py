@@ -140,7 +140,7 @@ def test_a_thread_that_never_ends_is_left_behind(monkeypatch):
 # Rows of files
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     data=st.data(), dtype=st.sampled_from(["u1", "<f4", ">f8", "<f2"]), shape=st.sampled_from([(5,), (3, 2), (2, 4, 3)])
 )
@@ -494,7 +494,7 @@ def test_a_collate_function_that_drops_examples_is_refused(no_memory):
         load_examples(loader, ["test"], "all")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data(), sizes=st.lists(st.integers(0, 9), min_size=1, max_size=9))
 def test_batches_are_cut_anew(data, sizes):
     number = sum(sizes)
