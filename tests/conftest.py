@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,21 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_process() -> Iterator[None]:
+    """Torch's settings of the whole process are as they were after each test: others would see them."""
+
+    def present() -> tuple[int, bool]:
+        return torch.get_num_threads(), bool(torch.tensor(1e-40) * torch.ones(()) == 0)
+
+    before = present()
+    yield
+    after = present()
+    torch.set_num_threads(before[0])
+    torch.set_flush_denormal(before[1])
+    assert after == before, "the test left another number of threads, or another treatment of denormals"
 
 
 @pytest.fixture

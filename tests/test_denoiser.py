@@ -12,6 +12,7 @@ from torch.nn.functional import mse_loss
 import landscape
 from landscape.data import load_data
 from landscape.errors import LandscapeError
+from landscape.evaluation import strict_arithmetic
 from landscape.evaluation.metrics import loss_quantity
 from landscape.models import build_model, build_norm
 from landscape.models.denoiser import packed, unpacked
@@ -215,7 +216,8 @@ def trained(monkeypatch, tmp_path, images):
     def run(*norms):
         argv = ["x", *norms, "--images", images, "--epochs", "2", "--batch-size", "20", "--out", str(tmp_path / "out")]
         monkeypatch.setattr(sys, "argv", argv)
-        load(f"{SCRIPT}:main")()
+        with strict_arithmetic():  # which puts back the threads and the flushing of denormals that the script sets
+            load(f"{SCRIPT}:main")()
         return [tmp_path / "out" / f"denoiser_{norm}.pt" for norm in norms]
 
     return run
