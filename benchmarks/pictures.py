@@ -42,7 +42,9 @@ def _bars(axis: Any, rows: Content, names: Sequence[str]) -> None:
     for place, name in enumerate(names):
         row = rows.get(name, {})
         if "median" not in row:
-            axis.text(0.05, place, "-", va="center", fontsize=8)
+            axis.annotate(
+                "not run", (0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color="0.55"
+            )
             continue
         ratio, each = user / row["median"], [user / seconds for seconds in row["seconds_per_point"]]
         largest = max(largest, *each)

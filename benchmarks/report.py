@@ -57,6 +57,12 @@ def filled(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
 
 
+def _milliseconds(seconds: float) -> str:
+    """Three digits, or all before the point."""
+    value = 1e3 * seconds
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def environment_line(content: Content) -> str:
     """One line: when, on what, with what."""
     about = content["environment"]
@@ -126,9 +132,9 @@ def _speed(model: Content, name: str) -> str:
         return "-" if row is None else "no number"
     user = model["contenders"].get("user", {})
     if "median" not in user or name == "user":
-        return f"{1e3 * row['median']:.3g}"
+        return f"{_milliseconds(row['median'])}"
     ratios = user["median"] / row["median"], user["minimum"] / row["minimum"]
-    cell = f"{1e3 * row['median']:.3g} ({ratios[0]:.2f}, {ratios[1]:.2f})"
+    cell = f"{_milliseconds(row['median'])} ({ratios[0]:.2f}, {ratios[1]:.2f})"
     return f"**{cell}**" if CONTENDERS[name].ours else cell
 
 
