@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from torch import nn
 
 from landscape.data import Batches
 
 # How long an example takes says more of what else the machine does than of the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 SHARED = Path(__file__).parents[1].parent / "shared"

@@ -85,7 +85,9 @@ def train(monkeypatch, tmp_path, capsys):
         load(f"{LENET}:main")()
         return {path.stem: torch.load(path, weights_only=True) for path in out.iterdir()}, capsys.readouterr().out
 
-    return run
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)  # the script chooses them for a process of its own
 
 
 def test_training_repeats_bit_for_bit(train):
