@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from recipes import NETS
-from train import folder_of, images
+from train import folder_of
 
 import landscape
 from landscape.evaluation.batchnorm import statistics_layers
@@ -31,7 +31,7 @@ def surface(checkpoint: Path, out: Path, **options: str) -> None:
     words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = shlex.join(["landscape", "compute", "--ckpt", str(checkpoint), *words, "--out", str(out)])
     out.parent.mkdir(parents=True, exist_ok=True)
-    given = {**options, "repeats": int(options.get("repeats", 1)), "y": options["y"]}
+    given = {**options, "repeats": int(options.get("repeats", 1))}
     landscape.compute(ckpt=checkpoint, out=out, progress=False, command=command, **given)  # type: ignore[arg-type]
     print(out, flush=True)
 
@@ -44,7 +44,6 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=HERE / "runs")
     parser.add_argument("--out", type=Path, default=HERE / "surfaces")
     options = parser.parse_args()
-    images("test")  # read once
     for net in options.nets:
         for variant in NETS[net].variants:
             if options.norms and variant.name not in options.norms:

@@ -57,9 +57,8 @@ class Run:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def finished(self) -> bool:
-        """Whether all of its epochs are there, or it has diverged."""
-        rows = self.metrics()
-        return bool(rows) and (len(rows) >= self.epochs or not math.isfinite(rows[-1]["running_loss"]))
+        """Whether its network is there, which is written last."""
+        return (self.folder / "model.pt").exists()
 
 
 @cache
@@ -151,7 +150,7 @@ def train(run: Run) -> Run:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.manual_seed(run.seed)
-    net, rows = NETS[run.net], run.metrics()
+    net, rows = NETS[run.net], list[dict[str, float]]()
     model = built(net, run.variant, run.seed).train()
     optimizer = optimizer_of(model, net, run.variant, run.rate)
     state = run.folder / "state.pt"
@@ -160,9 +159,7 @@ def train(run: Run) -> Run:
         kept = torch.load(state, weights_only=True)
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
-        rows = rows[: kept["epochs"]]
-    else:
-        rows = []
+        rows = run.metrics()[: kept["epochs"]]
     while len(rows) < run.epochs:
         start = time.perf_counter()
         row = {"epoch": len(rows) + 1, **epoch_of(model, optimizer, run, len(rows))}
