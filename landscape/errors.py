@@ -53,6 +53,21 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
     return f"did you mean {' or '.join(close)}? ({listing})" if close else listing
 
 
+def require_switches(place: str = "", **switches: object) -> None:
+    """Refuse settings that are neither on nor off: a text such as `"no"` would count as on.
+
+    Args:
+        place: Of what they are settings, where that has to be said.
+        switches: Values that must be True or False.
+
+    Raises:
+        LandscapeError: If one is something else.
+    """
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise LandscapeError(f"{name}{f' of {place}' if place else ''} is True or False, not {value!r}")
+
+
 def listed(names: Iterable[str], limit: int = 10) -> str:
     """Join names for a message, at most `limit` of them, with a count of the rest."""
     names = list(names)

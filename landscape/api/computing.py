@@ -16,10 +16,10 @@ from landscape.api.options import (
     check_numbers,
     check_out,
     check_precision,
-    check_switches,
     refuse_unused,
     split_names,
 )
+from landscape.errors import require_switches
 from landscape.types import Surface
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def compute(
     check_precision(precision, tolerance, correct)
     check_adaptive(adaptive)
     check_numbers(seed, batch_size)
-    check_switches(
+    require_switches(
         bn_layers=bn_layers, fold_bn=fold_bn, correct=correct, low_memory=low_memory, overwrite=overwrite, trust=trust
     )
     check_out(out)

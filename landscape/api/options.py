@@ -56,20 +56,6 @@ def check_numbers(seed: Any, batch_size: Any) -> None:
         raise LandscapeError(f"the batch size is 'auto' or a positive whole number, not {batch_size!r}")
 
 
-def check_switches(**switches: Any) -> None:
-    """Refuse settings that are neither on nor off: a text such as `"no"` would count as on.
-
-    Args:
-        switches: True or False, each.
-
-    Raises:
-        LandscapeError: If one is something else.
-    """
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise LandscapeError(f"{name} is True or False, not {value!r}")
-
-
 def check_out(out: Any) -> None:
     """Refuse what is no name of a file.
 

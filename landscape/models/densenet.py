@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, require_switches
 from landscape.models.norms import Norm, build_norm
-from landscape.models.settings import require_positive, require_switches
+from landscape.models.settings import require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 

@@ -15,10 +15,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, require_switches
 from landscape.models.norms import Norm, build_norm
 from landscape.models.resnet import PadShortcut, blocks_of, possible_shortcuts, sizes
-from landscape.models.settings import is_number, require_positive, require_switches
+from landscape.models.settings import is_number, require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 

@@ -23,21 +23,6 @@ def require_positive(place: str, **settings: Any) -> None:
             raise LandscapeError(f"{name} of {place} must be a positive whole number, not {value!r}")
 
 
-def require_switches(place: str, **settings: Any) -> None:
-    """Refuse settings that are neither on nor off: a text such as `"no"` would count as on.
-
-    Args:
-        place: Name of the network or normalization.
-        settings: Values that must be True or False.
-
-    Raises:
-        LandscapeError: If one is something else.
-    """
-    for name, value in settings.items():
-        if not isinstance(value, bool):
-            raise LandscapeError(f"{name} of {place} is True or False, not {value!r}")
-
-
 def is_number(value: Any) -> bool:
     """Whether a setting is a finite number; True and False are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, fx, nn
 
-from landscape.errors import LandscapeError, nearest
+from landscape.errors import LandscapeError, nearest, require_switches
 from landscape.models.norms import Norm, build_norm
 from landscape.models.norms.norm import unwrapped
 from landscape.models.norms.tokens import Gain
-from landscape.models.settings import require_positive, require_switches
+from landscape.models.settings import require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.models.transformer import PLACEMENTS, Plan
 from landscape.registry import Spec

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from landscape.errors import require_switches
 from landscape.models.norms.example import over_each_channel
 from landscape.models.norms.norm import Norm
-from landscape.models.settings import require_switches
 
 
 def ada_instance(zero: bool = False, eps: float = 1e-5) -> Norm:
