@@ -5,6 +5,7 @@ from __future__ import annotations
 from landscape.types.grid import AXIS_NAMES, MOST_POINTS, Axis, FloatArray, Grid, IntArray, axis_of
 from landscape.types.job import POLICIES, PRECISIONS, Job
 from landscape.types.surface import DirectionRecord, Finding, Surface
+from landscape.types.trajectory import Trajectory
 
 __all__ = [
     "Axis",
@@ -13,6 +14,7 @@ __all__ = [
     "DirectionRecord",
     "Surface",
     "Finding",
+    "Trajectory",
     "FloatArray",
     "IntArray",
     "AXIS_NAMES",
