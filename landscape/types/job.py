@@ -13,6 +13,7 @@ from landscape.types.grid import Axis, Grid
 
 POLICIES = ("frozen", "batch", "recalibrate")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+UNKNOWN = "unknown"  # what a file that was imported does not say; digests of the unknown begin with it
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Job:
     def splits(self) -> tuple[str, ...]:
         """The splits that are evaluated."""
         return tuple(self.data_digest)
+
+    @property
+    def counted(self) -> bool:
+        """Whether the counts are numbers of examples; where these are unknown, a point that is done has the count 1."""
+        return self.samples != UNKNOWN
 
     @property
     def policies(self) -> tuple[str, ...]:
