@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landscape.analysis.scales import centred_scale, choose_scale, steps
+from landscape.analysis.levels import steps
+from landscape.analysis.scales import centred_scale, choose_scale
 from landscape.errors import LandscapeError
 
 BOWL = np.add.outer(np.linspace(-1, 1, 51) ** 2, np.linspace(-1, 1, 51) ** 2)
@@ -204,3 +205,99 @@ def test_differences_keep_their_heights_beyond_both_ends():
     scale = centred_scale(np.array([-3.0, 3.0]), clip=1.0)
     assert scale.heights([-3, -1, 0, 3]).tolist() == [-3, -1, 0, 3]
     assert scale.position([-3, -1, 0, 3]).tolist() == [0, 0, 0.5, 1]
+
+
+@pytest.mark.parametrize("log", [None, True, False])
+@pytest.mark.parametrize(("vmin", "vmax"), [(0.2, 7.0), (1.5, 2.5), (0.2, 1.2), (2.9, 40.0)])
+def test_the_ends_are_exactly_those_that_were_asked_for(vmin, vmax, log):
+    scale = choose_scale([BOWL + 1], log, vmin=vmin, vmax=vmax)
+    assert (scale.lower, scale.upper) == (vmin, vmax)
+    assert all(vmin <= value <= vmax for value in (*scale.levels, *scale.ticks))
+    assert scale.position([vmin - 0.1, vmin, vmax, vmax + 9]).tolist() == [0, 0, 1, 1]
+    assert scale.log is (log or (log is None and vmax / vmin > 10**1.5))
+
+
+def test_one_end_alone_leaves_the_other_to_the_values():
+    assert choose_scale([BOWL + 1], vmin=-3.0).upper == 3.0
+    assert choose_scale([BOWL + 1], vmax=2.5).lower == 1.0
+    assert choose_scale([np.full(4, np.nan)], vmin=5.0, vmax=6.0).upper == 6.0
+    assert choose_scale([np.full(4, np.nan)], vmin=5.0).lower == 5.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vmin": 2, "vmax": 2}, "vmin must lie below vmax, and 2 does not lie below 2"),
+        ({"vmin": math.nan}, "vmin must be a finite number, not nan"),
+        ({"vmax": math.inf}, "vmax must be a finite number, not inf"),
+        ({"vmin": 0, "log": True}, "vmin must lie above 0 on a log scale, not at 0"),
+        ({"vmin": -0.1, "offset": 0.1}, "vmin must lie above -0.1 on a log scale, not at -0.1"),
+        ({"vmax": 2, "clip": 2}, "vmax and clip both say where the scale ends; give one of them"),
+        ({"vmax": 0.5}, "vmax must lie above the smallest value, 1, not at 0.5"),
+        ({"vmin": 3.5}, "vmin must lie below the largest value, 3, not at 3.5"),
+        ({"vmin": 2, "clip": 1.5}, "the clip must lie above vmin, 2, not at 1.5"),
+        ({"vmin": 2, "vmax": 2 + 1e-12}, "the ends of the scale both lie at 2"),
+        ({"offset": -1.0}, "the offset of a log scale is a number from 0 up, not -1"),
+    ],
+)
+def test_ends_that_do_not_fit_are_told_in_one_sentence(options, message):
+    with pytest.raises(LandscapeError, match=message):
+        choose_scale([BOWL + 1], **options)
+
+
+def test_heights_of_the_2018_renders_are_logarithms_of_the_clipped_loss_plus_a_tenth():
+    loss = 5 * BOWL**3
+    scale = choose_scale([loss], offset=0.1, limit=10.0)
+    z = np.log(np.minimum(loss, 10.0) + 0.1)
+    np.testing.assert_allclose(scale.transform(loss) * math.log(10), z, atol=1e-12)
+    np.testing.assert_allclose(scale.position(loss), (z - z.min()) / (math.log(10.1) - z.min()), atol=1e-12)
+    assert (scale.log, scale.upper, scale.offset) == (True, 10.0, 0.1)
+    assert 0.0 in scale.ticks
+    heights = scale.transform(scale.levels)
+    assert np.diff(heights).max() < 4 * np.median(np.diff(heights))
+
+
+def test_a_limit_cuts_only_what_lies_above_it():
+    assert choose_scale([BOWL], limit=10.0).upper == 2.0
+    assert choose_scale([BOWL + 20], limit=10.0).upper == 22.0
+    assert choose_scale([20 * BOWL], limit=10.0).upper == 10.0
+    assert choose_scale([20 * BOWL], limit=10.0, clip=15.0).upper == 15.0
+    assert choose_scale([20 * BOWL], limit=10.0, bounded=True).upper == 40.0
+    assert choose_scale([BOWL], log=False, offset=0.1).offset == 0.0
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0]), min_size=1, max_size=30),
+    st.floats(1e-3, 10),
+    st.none() | st.floats(-1e5, 1e5),
+    st.none() | st.floats(-1e5, 1e5),
+    st.sampled_from([None, True, False]),
+    st.none() | st.integers(2, 100),
+)
+def test_whatever_is_asked_for_gives_a_usable_scale_or_one_sentence(values, offset, vmin, vmax, log, levels):
+    try:
+        scale = choose_scale([np.array(values)], log, vmin=vmin, vmax=vmax, offset=offset, levels=levels)
+    except LandscapeError:
+        return  # refused, in one sentence
+    assert vmin in {None, scale.lower}
+    assert vmax in {None, scale.upper}
+    drawn = np.array([scale.lower, *scale.levels, scale.upper])
+    assert list(scale.levels) == sorted(set(scale.levels))
+    assert ((drawn >= scale.lower) & (drawn <= scale.upper)).all()
+    positions = scale.position(drawn)
+    assert positions[[0, -1]].tolist() == [0, 1]
+    assert (np.diff(positions) >= 0).all()
+    assert len(scale.ticks) >= 1
+
+
+def test_the_scale_of_a_difference_takes_one_end_for_both():
+    values = np.array([-3.0, 1.0])
+    assert centred_scale(values, vmax=2.0).lower == -2.0
+    assert centred_scale(values, vmin=-2.0).upper == 2.0
+    assert centred_scale(values, vmin=-2.0, vmax=2.0).upper == 2.0
+    for options in ({"vmin": -1.0, "vmax": 2.0}, {"vmin": 0.0}, {"vmin": -1.0, "clip": 2.0}):
+        with pytest.raises(LandscapeError, match="reaches as far below 0 as above"):
+            centred_scale(values, **options)
+    with pytest.raises(LandscapeError, match="the vmax of a difference is a positive number, not -2"):
+        centred_scale(values, vmax=-2.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from landscape.analysis.coverage import complete, interpolated
+from landscape.analysis.coverage import complete, interpolated, unstated
 from landscape.analysis.filling import filled
 from landscape.analysis.scales import choose_scale
 from landscape.types import Finding, FloatArray, Surface
@@ -68,7 +68,7 @@ def _of_draws(group: Mapping[int, Finding], repeats: int) -> Finding:
 def _finite(surface: Surface, split: str) -> Iterator[Finding]:
     loss = surface[f"{split}/loss"]
     bad = int((surface.done(split) & ~np.isfinite(loss)).sum())
-    if not np.isfinite(_centre(surface, split, "loss")):
+    if not np.isfinite(_centre(surface, split, "loss")) and _tells_centre(surface, split):
         yield Finding("NON-FINITE-CENTRE", "error", f"the {split} loss at the trained weights is not finite")
     elif bad:
         yield Finding(
@@ -226,6 +226,7 @@ def _recalibrated(surface: Surface, split: str) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Surface, str], Iterator[Finding]], ...] = (
     complete,
+    unstated,
     interpolated,
     _finite,
     _centred,
@@ -249,6 +250,11 @@ def _directions(surface: Surface, split: str) -> Iterator[Finding]:
             "in the picture are distorted",
             {"cosine": cosine},
         )
+
+
+def _tells_centre(surface: Surface, split: str) -> bool:
+    """Whether the file says what was measured at the trained weights; an imported one may not."""
+    return "imported" not in surface.provenance or "loss" in surface.centre.get(split, {})
 
 
 def _centre(surface: Surface, split: str, name: str) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from landscape.analysis.geometry import restricted
 from landscape.errors import LandscapeError
 from landscape.types import Axis, Finding, FloatArray, IntArray, Surface
+from landscape.types.job import UNKNOWN
 
 FEWEST = 3
 APART = "distances mean different things"
@@ -62,7 +63,7 @@ def refuse_different_questions(surfaces: Sequence[Surface], names: Sequence[str]
     """
     first, called = surfaces[0], names[0]
     for surface, name in zip(surfaces[1:], names[1:], strict=True):
-        if surface.job.loss != first.job.loss:
+        if _known_to_differ(surface.job.loss, first.job.loss):
             raise LandscapeError(
                 f"{called} holds the loss {first.job.loss}, {name} the loss {surface.job.loss}: compute both with the "
                 "same --loss"
@@ -71,7 +72,7 @@ def refuse_different_questions(surfaces: Sequence[Surface], names: Sequence[str]
             kinds = [("a line", "a plane")[len(one.grid.axes) - 1] for one in (first, surface)]
             raise LandscapeError(f"{called} holds {kinds[0]}, {name} {kinds[1]}: compute both with the same --y")
         for split in splits:
-            if surface.job.data_digest[split] != first.job.data_digest[split]:
+            if _known_to_differ(surface.job.data_digest[split], first.job.data_digest[split]):
                 counts = [
                     int(one.centre[split]["count"])
                     for one in (first.sel(bn=first.policies[0]), surface.sel(bn=surface.policies[0]))
@@ -81,6 +82,11 @@ def refuse_different_questions(surfaces: Sequence[Surface], names: Sequence[str]
                     f"{called} and {name} were not measured on the same {split} examples{how}: compute both with the "
                     "same --data, --split and --samples"
                 )
+
+
+def _known_to_differ(one: str, other: str) -> bool:
+    """Whether two entries of jobs differ; what an imported file does not say may be the same."""
+    return one != other and not one.startswith(UNKNOWN) and not other.startswith(UNKNOWN)
 
 
 def refuse_copies(group: Sequence[Surface], names: Sequence[str]) -> None:
@@ -151,6 +157,7 @@ def cautions(surfaces: Sequence[Surface], names: Sequence[str], splits: Sequence
         used = [(getattr(one.job, field), name) for one, name in zip(surfaces, names, strict=True) if reads(one, field)]
         if told := _told(used):
             yield Finding(code, "warning", f"the files differ in {what} ({told}): {therefore}")
+    yield from _unsaid(surfaces, names)
     for split in splits:
         prepared = [one.job.preprocessing.get(split, "") for one in surfaces]
         if told := _told(zip(prepared, names, strict=True)):
@@ -167,6 +174,17 @@ def cautions(surfaces: Sequence[Surface], names: Sequence[str], splits: Sequence
             f"the points differ{f' ({told})' if told else ''}: widths, curvatures, roughness and shares depend on them"
         )
         yield Finding("COMPARE-GRID", "warning", text)
+
+
+def _unsaid(surfaces: Sequence[Surface], names: Sequence[str]) -> Iterator[Finding]:
+    """Say which files do not tell what they were measured on."""
+    if silent := dict.fromkeys(name for one, name in zip(surfaces, names, strict=True) if one.job.loss == UNKNOWN):
+        yield Finding(
+            "COMPARE-UNKNOWN",
+            "warning",
+            f"imported files do not say on which examples, with which loss and which norm of the directions they were "
+            f"measured ({', '.join(silent)}): the numbers compare only if you know that these are the same",
+        )
 
 
 def adaptive_cautions(surfaces: Sequence[Surface], names: Sequence[str]) -> Iterator[Finding]:

@@ -28,6 +28,14 @@ def complete(surface: Surface, split: str) -> Iterator[Finding]:
             "are computed): the same compute command goes on with it",
             {"missing": missing},
         )
+    elif missing and "imported" in surface.provenance:
+        yield Finding(
+            "INCOMPLETE",
+            "note",
+            f"{missing:,} of {surface.grid.size:,} points of the {split} split are not there in the file that this was "
+            "imported from",
+            {"missing": missing},
+        )
     elif missing and not surface.job.adaptive:
         yield Finding(
             "INCOMPLETE",
@@ -35,6 +43,26 @@ def complete(surface: Surface, split: str) -> Iterator[Finding]:
             f"{missing:,} of {surface.grid.size:,} points of the {split} split are not computed yet: "
             "the same compute command goes on with them",
             {"missing": missing},
+        )
+
+
+def unstated(surface: Surface, split: str) -> Iterator[Finding]:
+    """Say what an imported file leaves unsaid, and so what is not judged.
+
+    Args:
+        surface: A plain surface.
+        split: The split that is judged; all are told of with the first.
+
+    Yields:
+        A note, or nothing.
+    """
+    if "imported" in surface.provenance and split == surface.splits[0]:
+        number = "no standard errors" if surface.job.counted else "neither standard errors nor the number of examples"
+        yield Finding(
+            "IMPORTED",
+            "note",
+            f"an imported file has {number}: whether the trained weights are a minimum, above chance, and whether the "
+            "noise is below the contour step is not judged",
         )
 
 

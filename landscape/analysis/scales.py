@@ -10,29 +10,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.analysis.levels import checked_number, enough, given, steps
+from landscape.analysis.ranges import TINY, Asked, chosen_range, robust_upper
 from landscape.errors import LandscapeError
 from landscape.types import FloatArray
 
-LOG_DECADES = 1.5
-LEVELS = 14
 TICKS = 6
-FEWEST_IN_SURFACE = 4
-FEWEST_IN_BASIN = 2
-MOST_LEVELS = 100
-TINY = 1e-200
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_MANTISSAS = (
-    (1.0,),
-    (1.0, 3.0),
-    (1.0, 2.0, 5.0),
-    (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
-    (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0),
-)
+
+
+class ScaleOptions(TypedDict, total=False):
+    """What may be asked of a scale; `choose_scale` says what each means, and chooses what is left out or None."""
+
+    log: bool | None
+    clip: float | None
+    levels: int | Sequence[float] | None
+    vmin: float | None
+    vmax: float | None
+    offset: float
+    limit: float | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Scale:
         levels: Contour levels, strictly increasing, inside `[lower, upper]`.
         ticks: Round values for a colour bar or an axis, inside `[lower, upper]`.
         diverging: Whether the values are signed, and colours part at 0, the middle of the scale.
+        offset: What is added to values before the logarithm is taken; 0 on a linear scale.
     """
 
     lower: float
@@ -54,9 +55,10 @@ class Scale:
     levels: tuple[float, ...]
     ticks: tuple[float, ...]
     diverging: bool = False
+    offset: float = 0.0
 
     def heights(self, values: Any) -> FloatArray:
-        """Take log10 of values where the scale is logarithmic, without clipping them above.
+        """Take log10 of values (plus the offset) where the scale is logarithmic, without clipping them above.
 
         Args:
             values: An array of values, any shape.
@@ -68,7 +70,7 @@ class Scale:
         array = np.asarray(values, dtype=np.float64)
         finite = np.where(np.isfinite(array), array, np.nan)
         raised = finite if self.diverging else np.maximum(finite, self.lower)
-        return np.asarray(np.log10(raised) if self.log else raised, dtype=np.float64)
+        return np.asarray(np.log10(raised + self.offset) if self.log else raised, dtype=np.float64)
 
     def transform(self, values: Any) -> FloatArray:
         """Clip values to the scale and take log10 where it is logarithmic.
@@ -79,8 +81,7 @@ class Scale:
         Returns:
             Heights on the scale, float64 of the same shape; NaN where a value is not finite.
         """
-        ends = np.log10([self.lower, self.upper]) if self.log else (self.lower, self.upper)
-        return np.asarray(np.clip(self.heights(values), *ends), dtype=np.float64)
+        return np.asarray(np.clip(self.heights(values), *self.heights([self.lower, self.upper])), dtype=np.float64)
 
     def position(self, values: Any) -> FloatArray:
         """Where values lie between the scale's ends: 0 at `lower`, 1 at `upper`.
@@ -126,6 +127,11 @@ def choose_scale(
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
     bounded: bool = False,
+    *,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    offset: float = 0.0,
+    limit: float | None = None,
 ) -> Scale:
     """Choose one scale for the values of one or several surfaces together.
 
@@ -141,30 +147,42 @@ def choose_scale(
         levels: About how many levels, or the levels themselves; None gives about fourteen.
         bounded: Whether the values have an upper bound, as accuracies do: then nothing stretches the range, and
             what is not asked for is linear and not clipped.
+        vmin: The lower end, exactly; None decides by the values.
+        vmax: The upper end, exactly, as `clip`; None decides by the values.
+        offset: Unless `log` is False, heights go with the logarithm of the value plus this: 0.1 draws surfaces as Li
+            et al. (2018) rendered theirs.
+        limit: The upper end where some values lie above it and some below; unlike a clip it does not stretch the
+            scale beyond the values. Nothing to values with an upper bound.
 
     Returns:
         The scale.
 
     Raises:
-        LandscapeError: If the clip or the levels do not lie inside the values, or a logarithm is asked for
-            and no value is positive.
+        LandscapeError: If the clip or the levels do not lie inside the values, the ends contradict each other or the
+            logarithm, or a logarithm is asked for and no value is positive.
     """
+    asked = Asked(log, clip, vmin, vmax, offset, limit, bounded)
     groups = [array[np.isfinite(array)] for array in (np.asarray(each, dtype=np.float64) for each in values)]
     groups = [group for group in groups if group.size]
     if not groups:
-        return Scale(0.0, 1.0, False, steps(0.0, 1.0, TICKS), steps(0.0, 1.0, TICKS))
-    lower, upper, log = _range(np.concatenate(groups), log, clip, bounded)
+        groups = [np.array([0.0, 1.0]) if vmin is None else np.array([vmin, vmin + 1.0])]
+    span = chosen_range(np.concatenate(groups), asked)
+    inside = span.lower, span.upper, span.log, span.offset
     if isinstance(levels, int) or levels is None:
-        chosen = steps(lower, upper, _checked_number(levels), log)
-        if levels is None:
-            chosen = _enough(chosen, groups, lower, upper, log)
+        chosen = steps(span.lower, span.upper, checked_number(levels), span.log, span.offset)
+        chosen = enough(chosen, groups, *inside) if levels is None else chosen
     else:
-        chosen = _given(levels, lower, upper)
-    return Scale(lower, upper, log, chosen, steps(lower, upper, TICKS, log))
+        chosen = given(levels, span.lower, span.upper)
+    ticks = steps(span.lower, span.upper, TICKS, span.log, span.offset)
+    return Scale(span.lower, span.upper, span.log, chosen, ticks, offset=span.offset)
 
 
 def centred_scale(
-    values: NDArray[Any], clip: float | None = None, levels: int | Sequence[float] | None = None
+    values: NDArray[Any],
+    clip: float | None = None,
+    levels: int | Sequence[float] | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
 ) -> Scale:
     """Choose a scale for differences: linear, as far below 0 as above.
 
@@ -173,127 +191,38 @@ def centred_scale(
         clip: The end on both sides; None decides by the absolute values, as `choose_scale` does.
         levels: About how many levels, or the levels themselves; None gives about fourteen. Those that are chosen
             include 0.
+        vmin: The lower end; one of the two ends says the other.
+        vmax: The upper end.
 
     Returns:
         The scale; its ends are -1 and 1 where all differences are 0.
 
     Raises:
-        LandscapeError: If the clip is not positive, or no level lies inside the values.
+        LandscapeError: If the clip is not positive, the ends do not lie equally far from 0, or no level lies inside the
+            values.
     """
     sizes = np.abs(np.asarray(values, dtype=np.float64))
     sizes = sizes[np.isfinite(sizes)]
-    if clip is not None and not (math.isfinite(clip) and clip > 0):
-        raise LandscapeError(f"the clip of a difference is a positive number, not {clip:g}")
-    end = float(clip) if clip is not None else _robust_upper(sizes) if sizes.size else 0.0
+    clip = _one_end(Asked(clip=clip, vmin=vmin, vmax=vmax))
+    end = clip if clip is not None else robust_upper(sizes) if sizes.size else 0.0
     end = end if end > TINY else 1.0
     if isinstance(levels, int) or levels is None:
-        chosen = steps(-end, end, _checked_number(levels))
+        chosen = steps(-end, end, checked_number(levels))
     else:
-        chosen = _given(levels, -end, end)
+        chosen = given(levels, -end, end)
     return Scale(-end, end, False, chosen, steps(-end, end, TICKS), diverging=True)
 
 
-def _checked_number(levels: int | None) -> int:
-    """About how many levels to choose."""
-    number = LEVELS if levels is None else levels
-    if not 2 <= number <= MOST_LEVELS:
-        raise LandscapeError(f"the number of levels must be between 2 and {MOST_LEVELS}, not {number}")
-    return number
-
-
-def _range(pooled: FloatArray, log: bool | None, clip: float | None, bounded: bool) -> tuple[float, float, bool]:
-    """The ends of the scale and whether it is logarithmic."""
-    if log and not (pooled > 0).any():
-        raise LandscapeError("a log scale needs positive values, and none of these is; ask for a linear one")
-    lower = float(pooled[pooled > 0].min() if log else pooled.min())
-    if clip is not None and not (math.isfinite(clip) and clip > lower):
-        raise LandscapeError(f"the clip must lie above the smallest value, {lower:.4g}, not at {clip:g}")
-    largest = float(pooled.max()) if bounded else _robust_upper(pooled[pooled >= lower])
-    upper = float(clip) if clip is not None else largest
-    if upper - lower <= max(1e-9 * max(abs(lower), abs(upper)), TINY):
-        margin = max(0.05 * abs(lower), TINY) if lower else 1.0
-        return lower - margin, lower + margin, bool(log)
-    wide = not bounded and lower > 0 and math.log10(upper) - math.log10(lower) > LOG_DECADES
-    return lower, upper, wide if log is None else log
-
-
-def _robust_upper(pooled: FloatArray) -> float:
-    """The largest value, or the edge of the top two per cent where these stretch the range beyond all else."""
-    heights = np.log10(pooled) if pooled.min() > 0 else pooled
-    low, high = float(heights.min()), float(heights.max())
-    edge = float(np.percentile(heights, 98, method="higher"))
-    if edge <= low or high - low <= 2 * (edge - low):
-        return float(pooled.max())
-    value = float(np.percentile(pooled, 98, method="higher"))
-    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 1.0
-    return min(math.ceil(value / unit) * unit, float(pooled.max()))
-
-
-def steps(lower: float, upper: float, number: int, log: bool = False) -> tuple[float, ...]:
-    """Round values inside a range, evenly spaced or logarithmic.
-
-    Args:
-        lower: The smallest value allowed.
-        upper: The largest value allowed, above `lower`.
-        number: About how many.
-        log: Whether to space them by the logarithm; a range too narrow for that gets even steps.
-
-    Returns:
-        Strictly increasing values, at least one.
-    """
-    candidates = _log_candidates(lower, upper) if log and lower > 0 else []
-    best = min(candidates, key=lambda each: abs(len(each) - number), default=())
-    if 2 * len(best) >= number:
-        return best
-    power = math.floor(math.log10((upper - lower) / number))
-    even = [_multiples(lower, upper, step * 10.0**power) for step in _STEPS]
-    return min(even, key=lambda each: abs(len(each) - number)) or ((lower + upper) / 2,)
-
-
-def _multiples(lower: float, upper: float, step: float) -> tuple[float, ...]:
-    first, last = math.ceil(lower / step - 1e-9), math.floor(upper / step + 1e-9)
-    # Dividing by a whole number keeps 0.3 from becoming 0.30000000000000004.
-    inverse = round(1 / step) if step < 1 and abs(1 / step - round(1 / step)) < 1e-6 else None
-    values = (k / inverse if inverse else k * step for k in range(first, last + 1))
-    return tuple(min(max(value, lower), upper) for value in values)
-
-
-def _log_candidates(lower: float, upper: float) -> list[tuple[float, ...]]:
-    decades = range(math.floor(math.log10(lower)), math.floor(math.log10(upper)) + 1)
-    choices = [(mantissas, 1) for mantissas in _MANTISSAS] + [((1.0,), stride) for stride in (2, 3, 5, 10, 20, 50)]
-    return [
-        tuple(
-            value
-            for power in decades
-            for mantissa in mantissas
-            if power % stride == 0 and lower <= (value := float(f"{mantissa}e{power}")) <= upper
-        )
-        for mantissas, stride in choices
-    ]
-
-
-def _enough(
-    levels: tuple[float, ...], groups: Sequence[FloatArray], lower: float, upper: float, log: bool
-) -> tuple[float, ...]:
-    """Add levels where a whole surface, or the lowest quarter of it, would show hardly any."""
-    for group in groups:
-        low = max(float(group.min()), lower)
-        for high, fewest in ((float(group.max()), FEWEST_IN_SURFACE), (np.percentile(group, 25), FEWEST_IN_BASIN)):
-            high = min(float(high), upper)
-            inside = sum(low < level < high for level in levels)
-            if inside < fewest and high - low > 1e-3 * (upper - lower if not log else low):
-                levels = tuple(sorted({*levels, *steps(low, high, fewest + 1, log)}))
-    return levels
-
-
-def _given(levels: Sequence[float], lower: float, upper: float) -> tuple[float, ...]:
-    numbers = sorted({float(level) for level in levels})
-    if not numbers or not all(math.isfinite(number) for number in numbers):
-        raise LandscapeError(f"levels must be finite numbers, for example 0.5 1 2 5, not {list(levels)!r}")
-    inside = tuple(number for number in numbers if lower <= number <= upper)
-    if not inside:
+def _one_end(asked: Asked) -> float | None:
+    """The end of a scale of differences, if it was asked for."""
+    upper, lower = asked.upper, asked.vmin
+    if upper is not None and not (math.isfinite(upper) and upper > 0):
         raise LandscapeError(
-            f"none of the levels {', '.join(f'{number:g}' for number in numbers[:10])} lies inside the values, "
-            f"{lower:.4g} to {upper:.4g}; leave the levels out to have them chosen"
+            f"the {'clip' if asked.vmax is None else 'vmax'} of a difference is a positive number, not {upper:g}"
         )
-    return inside
+    if lower is not None and (not lower < 0 or upper not in {None, -lower}):
+        raise LandscapeError(
+            f"the scale of a difference reaches as far below 0 as above, and vmin is {lower:g}; give vmax alone"
+        )
+    end = -lower if upper is None and lower is not None else upper
+    return None if end is None else float(end)

@@ -6,7 +6,7 @@ import math
 import textwrap
 from dataclasses import dataclass
 
-from landscape.analysis.scales import steps
+from landscape.analysis.levels import steps
 from landscape.rendering import style
 from landscape.rendering.scene import Line, Note, Panel, RowLabel, Scene
 
@@ -207,7 +207,7 @@ def ticks_in_space(panel: Panel, box: Box) -> tuple[tuple[float, ...], int]:
     assert panel.scale is not None
     scale, most = panel.scale, round(box.height / TICK_ROOM)
     fewer = len(scale.ticks) > most
-    ticks = steps(scale.lower, scale.upper, most // 2 + 1, scale.log) if fewer else scale.ticks
+    ticks = steps(scale.lower, scale.upper, most // 2 + 1, scale.log, scale.offset) if fewer else scale.ticks
     return ticks, 5 if box.width > FEW_TICKS else 3
 
 

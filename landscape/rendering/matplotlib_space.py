@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # type: ignore[import-untyped]
 
-from landscape.analysis.scales import Scale, steps
+from landscape.analysis.levels import steps
+from landscape.analysis.scales import Scale
 from landscape.rendering import style
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space

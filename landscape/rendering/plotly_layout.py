@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from landscape.analysis.scales import Scale, steps
+from landscape.analysis.levels import steps
+from landscape.analysis.scales import Scale
 from landscape.rendering import style
 from landscape.rendering.layout import SLANT, TOP_NOTE, Box, Layout, fitted, ticks_in_space
 from landscape.rendering.names import plain
@@ -252,7 +253,7 @@ def _value_axis(scale: Scale | None, ticks: Sequence[float] = ()) -> dict[str, A
     return {
         "type": "log" if scale.log else "linear",
         "range": [low - margin, high + margin],
-        "tickvals": list(ticks),
+        "tickvals": [tick + scale.offset for tick in ticks],
         "ticktext": [scale.text(tick) for tick in ticks],
     }
 

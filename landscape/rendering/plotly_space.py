@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from landscape.analysis.scales import Scale
 from landscape.rendering import style
+from landscape.rendering.decimation import packed, simplified
 from landscape.rendering.isolines import isolines
 from landscape.rendering.plotly_layout import SMOOTH, text
 from landscape.rendering.relief import floor
@@ -39,7 +40,7 @@ def draw_in_space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
         case Mesh():
             return [_surface(mark, place), _lines_in_space(mark, place)]
         case Points():
-            height = ground if mark.z is None else mark.z
+            height = ground if mark.z is None else mark.z + panel.scale.offset
             where = "middle center" if mark.z is None else "top center"  # above the surface, not half sunk into it
             return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place, where)]
         case Hatch():
@@ -51,7 +52,7 @@ def draw_in_space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
 
 
 def _raised(height: Any, scale: Scale) -> Any:
-    """A height on the scale as a value: the axis itself takes the logarithm."""
+    """A height on the scale as a value, plus its offset: the axis itself takes the logarithm."""
     return 10.0**height if scale.log else height
 
 
@@ -85,16 +86,18 @@ def _surface(mark: Mesh, place: dict[str, str]) -> go.Surface:
 
     Hover reads `z` itself: plotly.js shows `customdata` and `text` of a surface transposed.
     """
+    offset = mark.scale.offset
+    label = f"{mark.label} + {offset:g}:" if offset else mark.label
     return go.Surface(
         x=mark.x,
         y=mark.y,
-        z=np.maximum(mark.values, mark.scale.lower).T,
-        surfacecolor=mark.scale.position(mark.values).T,
+        z=packed(np.maximum(mark.values, mark.scale.lower).T),
+        surfacecolor=packed(mark.scale.position(mark.values).T),
         coloraxis=SMOOTH,
         lighting=_LIGHT,
         lightposition={"x": -600, "y": -900, "z": 2000},
         connectgaps=False,
-        hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{z:.5g}<extra></extra>",
+        hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(label) + " %{z:.5g}<extra></extra>",
         **place,
     )
 
@@ -103,15 +106,16 @@ def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float |
     """The level lines, coloured on the floor or dark on the surface itself."""
     lift = 0.012 * float(np.diff(mark.scale.transform([mark.scale.lower, mark.scale.upper]))[0])
     pieces, colours = [], []
+    extent = float(np.ptp(mark.x)), float(np.ptp(mark.y))
     for line in isolines(Contour(mark.x, mark.y, mark.values, mark.scale)):
         height = _raised(mark.scale.transform(line.level) + lift, mark.scale) if ground is None else ground
         colour = style.colours(mark.scale.position(line.level), mark.scale.diverging)
         code = style.hexadecimal(colour) if ground is not None else style.INK
-        for piece in line.pieces:
+        for piece in simplified(line.pieces, extent):
             pieces.append(np.column_stack([piece, np.full(len(piece), height)]))
             colours += [code] * (len(piece) + 1)
-    joined = np.concatenate(
-        [part for piece in pieces for part in (piece, np.full((1, 3), np.nan))] or [np.empty((0, 3))]
+    joined = packed(
+        np.concatenate([part for piece in pieces for part in (piece, np.full((1, 3), np.nan))] or [np.empty((0, 3))])
     )
     look = {"color": colours, "width": 3} if ground is not None else {"color": style.INK, "width": 1}
     return go.Scatter3d(
