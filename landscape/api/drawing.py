@@ -32,6 +32,15 @@ def plot(
     bn: str | Sequence[str] | None = None,
     repeat: int | None = None,
     points: bool = False,
+    style: str = "default",
+    view: tuple[float, float] | None = None,
+    size: tuple[float, float] | None = None,
+    dpi: float | None = None,
+    cmap: str | None = None,
+    title: str | None = None,
+    caption: bool = True,
+    transparent: bool = False,
+    tex: bool = False,
 ) -> Any:
     """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
 
@@ -49,6 +58,15 @@ def plot(
         repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
         points: Whether to mark the points that were measured, from above (`"2d"`) or along lines (`"1d"`): those of
             an adaptive run are not all that are drawn.
+        style: `"default"`, `"paper"` (the look of Li et al. 2018), `"dark"`, `"mono"` (in grey) or `"talk"` (large).
+        view: Viewpoint of pictures in space, in degrees: over the floor, and around the vertical axis.
+        size: Width and height of the whole figure, in inches.
+        dpi: Pixels per inch.
+        cmap: Colour map, of those in `landscape.rendering.colour_maps`.
+        title: Title of the figure; empty for none.
+        caption: Whether there is a caption.
+        transparent: Whether the page is left out.
+        tex: Whether LaTeX sets the letters.
 
     Returns:
         The path where `out` is given, else a matplotlib figure.
@@ -59,11 +77,13 @@ def plot(
     """
     from landscape.analysis.geometry import measured_part
     from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
     from landscape.rendering.selection import selected
 
     if out is not None:
         check_path(out)
+    looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
     surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
     loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
     kind = kind or natural_kind(*loaded)
@@ -84,6 +104,8 @@ def plot(
     else:
         marked = {"points": True} if points else {}
         scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels, **marked)
+    looks.check(scene)
+    scene = looks.applied(scene)
     if out is None:
         return render(scene)
     save(scene, out)
@@ -138,6 +160,7 @@ def draw_comparison(
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
     layout: str = "rows",
+    **looks: Any,
 ) -> Any:
     """Draw what is compared on one range, one colour scale and one level set.
 
@@ -154,6 +177,7 @@ def draw_comparison(
         levels: How many contour levels, or which.
         layout: `"rows"`, a row for each network and policy, from above and in space; `"grid"` or `"grid-3d"`, a row for
             each network and a column for each policy.
+        looks: Settings of the figures' looks, as for `plot`; a colour map is that of the figures whose values it suits.
 
     Returns:
         The paths that were written where `out` is given, else a matplotlib figure.
@@ -164,10 +188,12 @@ def draw_comparison(
     """
     from landscape.analysis.geometry import stacked
     from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
 
     if out is not None:
         check_path(out)
+    appearance = Appearance(**looks)
     drift = quantity.removeprefix(STATISTICS).startswith("drift")
     contenders = [one for one in comparison.distinct() if not drift or one.policy == "recalibrate"]
     if not contenders:
@@ -184,7 +210,7 @@ def draw_comparison(
     kind, more = kinds[layout]
     main = FIGURES.get(kind)(surfaces, quantity=quantity, names=names, **scale, **more)
     if out is None:
-        return render(main)
+        return render(appearance.applied(main))
     scenes = {"": main}
     if len(surfaces[0].grid.axes) > 1:
         scenes["_1d"] = FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
@@ -194,4 +220,7 @@ def draw_comparison(
     if several and quantity == f"{comparison.split}/loss":
         scenes["_numbers"] = FIGURES.get("numbers")(comparison)
     path = Path(out)
-    return [save(scene, path.with_name(f"{path.stem}{ending}{path.suffix}")) for ending, scene in scenes.items()]
+    return [
+        save(appearance.applied(scene), path.with_name(f"{path.stem}{ending}{path.suffix}"))
+        for ending, scene in scenes.items()
+    ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
+
+from landscape.commands.drawing_options import appearance_options, value_options
 
 
 @click.command(short_help="Several surfaces on one scale, with numbers and intervals.")
@@ -39,10 +42,8 @@ import click
     help="Of planes: a row for each network and policy, from above and in space; or a row for each network and a "
     "column for each policy.",
 )
-@click.option("--metric", "quantity", default="loss", show_default=True, help="What the figures show.")
-@click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
-@click.option("--clip", type=float, help="Draw values above this as this.")
-@click.option("--levels", metavar="N|A,B,C", help="How many contour levels, or which.")
+@value_options
+@appearance_options
 def compare(
     files: tuple[str, ...],
     out: str,
@@ -51,11 +52,9 @@ def compare(
     split: str | None,
     policies: tuple[str, ...],
     names: tuple[str, ...],
-    quantity: str,
     layout: str,
-    log: bool | None,
-    clip: float | None,
-    levels: str | None,
+    values: dict[str, Any],
+    looks: dict[str, Any],
 ) -> None:
     """Compare networks: each argument is a file, or several with commas, one per training seed.
 
@@ -68,17 +67,15 @@ def compare(
     landscape compare A1.h5,A2.h5,A3.h5 B1.h5,B2.h5,B3.h5
     """
     import landscape
-    from landscape.commands.plot import chosen_levels
     from landscape.rendering import check_path
     from landscape.reports.comparison import check_table_path
 
     check_path(out)
     for table in tables:
         check_table_path(table)
-    scale = {"log": log, "clip": clip, "levels": chosen_levels(levels), "layout": layout}
     comparison = landscape.compare(*groups_of(files), names=names or None, split=split, policies=policies)
     # What cannot be drawn is refused before anything is printed.
-    figures = [] if no_figure else comparison.plot(out, quantity=quantity, **scale)
+    figures = [] if no_figure else comparison.plot(out, layout=layout, **values, **looks)
     click.echo(str(comparison))
     for path in (*map(comparison.save, tables), *figures):
         click.echo(path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from landscape.commands.drawing_options import appearance_options, value_options
 
 
 @click.command(short_help="Draw a surface: contours, a profile or in 3D.")
@@ -24,16 +27,6 @@ import click
     metavar="FIGURE",
     help="png, pdf, svg or html (interactive, self-contained); default: <file>_<kind>.png.",
 )
-@click.option(
-    "--metric",
-    "quantity",
-    default="loss",
-    show_default=True,
-    help="What to draw: loss, accuracy, loss_stderr, SPLIT/NAME, or drift (of BatchNorm's statistics).",
-)
-@click.option("--log/--linear", "log", default=None, help="Scale of the values; without either, chosen by their range.")
-@click.option("--clip", type=float, help="Draw values above this as this.")
-@click.option("--levels", metavar="N|A,B,C", help="How many contour levels, or which.")
 @click.option("--bn", multiple=True, help="Only these policies for BatchNorm's statistics; repeatable.")
 @click.option(
     "--repeat",
@@ -43,17 +36,17 @@ import click
 @click.option(
     "--points", is_flag=True, help="Mark the points that were measured (--2d, --1d): an adaptive run leaves out some."
 )
+@value_options
+@appearance_options
 def plot(
     file: str | None,
     kind: str | None,
     out: str | None,
-    quantity: str,
-    log: bool | None,
-    clip: float | None,
-    levels: str | None,
     bn: tuple[str, ...],
     repeat: int | None,
     points: bool,
+    values: dict[str, Any],
+    looks: dict[str, Any],
 ) -> None:
     """Draw a surface; without FILE, the newest run in this folder.
 
@@ -64,6 +57,7 @@ def plot(
     landscape plot                        contours of the newest run, as PNG
     landscape plot run.h5 --3d -o run.pdf
     landscape plot run.h5 --3d -o run.html
+    landscape plot run.h5 --style paper --size 3.3x3 -o figure1.pdf
     """
     from landscape.api import load, natural_kind, newest
     from landscape.api import plot as draw
@@ -74,39 +68,4 @@ def plot(
     surface = load(path)
     kind = kind or natural_kind(surface)
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
-    chosen = chosen_levels(levels)
-    picture = draw(
-        surface,
-        kind,
-        out=target,
-        quantity=quantity,
-        log=log,
-        clip=clip,
-        levels=chosen,
-        bn=bn,
-        repeat=repeat,
-        points=points,
-    )
-    click.echo(picture)
-
-
-def chosen_levels(text: str | None) -> int | list[float] | None:
-    """Read `--levels`: a number of levels, or the levels with commas.
-
-    Args:
-        text: What was typed, or None.
-
-    Returns:
-        The number or the levels.
-
-    Raises:
-        BadParameter: If it is neither.
-    """
-    if text is None:
-        return None
-    try:
-        return int(text) if text.isdigit() else [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise click.BadParameter(
-            "it is a number of levels, or the levels with commas", param_hint="--levels"
-        ) from error
+    click.echo(draw(surface, kind, out=target, bn=bn, repeat=repeat, points=points, **values, **looks))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.analysis.scales import Scale
+from landscape.rendering.style import DEFAULT, Style
 from landscape.types import FloatArray
 
 Kind = Literal["1d", "2d", "3d"]
@@ -262,6 +263,8 @@ class Scene:
         bar: The colour bar, if any.
         widths: Width of each column's boxes in inches, where they differ.
         rows: One label per row, or none.
+        style: How it looks.
+        canvas: Width and height of the whole figure in inches; None for what the parts need.
     """
 
     panels: tuple[Panel, ...]
@@ -272,6 +275,8 @@ class Scene:
     bar: ColourBar | None = None
     widths: tuple[float, ...] = ()
     rows: tuple[RowLabel, ...] = ()
+    style: Style = DEFAULT
+    canvas: tuple[float, float] | None = None
 
     def name_of(self, index: int) -> str:
         """What a panel is called where it stands alone: the label of its row, then its title or that of its column.

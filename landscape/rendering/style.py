@@ -1,70 +1,175 @@
-"""Colours, fonts and sizes, the same for every drawing library."""
+"""How figures look: colours, fonts, sizes and viewpoint, the same for every drawing library."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from landscape.rendering import colour_maps
 from landscape.types import FloatArray
 
-# Viridis (van der Walt and Smith, 2015, CC0) at every sixteenth: even in perception, safe for colour-blind
-# readers, and rising in lightness, so that it can be read in grey.
-_VIRIDIS = (
-    "440154",
-    "48186a",
-    "472d7b",
-    "424086",
-    "3b528b",
-    "33638d",
-    "2c728e",
-    "26828e",
-    "21918c",
-    "1fa088",
-    "28ae80",
-    "3fbc73",
-    "5ec962",
-    "84d44b",
-    "addc30",
-    "d8e219",
-    "fde725",
-)
-# ColorBrewer's RdBu (Brewer et al. 2003, Apache 2.0) at every sixteenth: blue below, red above, almost white between.
-# Its two sides are equally light, so that neither looks larger, and colour-blind readers can tell them apart.
-_RED_BLUE = (
-    "053061",
-    "175290",
-    "2a71b2",
-    "3f8ec0",
-    "6bacd1",
-    "9bc9e0",
-    "c2ddec",
-    "e0ecf3",
-    "f7f6f6",
-    "fbe5d8",
-    "fbccb4",
-    "f5aa89",
-    "e48066",
-    "d05548",
-    "ba2832",
-    "930e26",
-    "67001f",
-)
-# Okabe and Ito (2008), ordered so that neighbours differ in lightness too.
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DARK = "#1f2328"
+_SANS = ("Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
+# Okabe and Ito (2008), ordered so that neighbours differ in lightness too; the second for a dark page.
+_SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_SERIES_ON_DARK = ("#56B4E9", "#E69F00", "#2FC59A", "#E39AC4", "#F0E442", "#F07B3F", "#FFFFFF")
+_GREYS = ("#000000", "#8a8a8a", "#4a4a4a", "#6e6e6e")
 
-INK = "#1f2328"
-MUTED = "#57606a"
-FAINT = "#d0d7de"
-GROUND = "#eceef0"
-MARK = "#e6194b"
 
-FONTS = ("Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
-TITLE = 10.5
-LABEL = 9.0
-TICK = 8.0
-SMALL = 7.5
-TINY = 6.8
+@dataclass(frozen=True)
+class Style:
+    """How a figure looks, and what is shown of losses where nothing else is asked for.
+
+    Attributes:
+        name: Its name.
+        sequential: The colour map of values.
+        diverging: The colour map of signed values.
+        series: Colours of lines, in order.
+        dashes: Lengths of dashes and gaps of the lines, in order, in points; those of an empty one are solid.
+        markers: Shapes along the lines, in order, that tell them apart; none by default.
+        ink: Colour of letters and axes.
+        muted: Colour of what is less important.
+        faint: Colour of grids.
+        ground: Colour of what has no values.
+        mark: Colour of the star at the trained weights.
+        edge: Colour around the star and around small dots.
+        page: Colour of the page.
+        fonts: Fonts, the first that is installed is taken.
+        title: Size of titles, in points.
+        label: Size of the labels of axes, in points; the room for all letters goes with it.
+        tick: Size of the numbers along axes, in points.
+        small: Size of notes and captions, in points.
+        tiny: Size of levels written on their lines, in points.
+        bold: Whether titles are bold.
+        lines: By how much lines are wider than usual.
+        panels: By how much panels are larger than usual.
+        dpi: Pixels per inch.
+        view: Height of the viewpoint over the floor and its direction around the vertical axis, in degrees.
+        shade: Brightness of surfaces in the shade, and how much light adds to it.
+        clip: Losses above this are shown as this where no clip is asked for; None to decide by the values.
+        offset: Losses are shown as the logarithm of the loss plus this, where no scale is asked for; 0 for the choice
+            by the values.
+        transparent: Whether the page is left out.
+        tex: Whether LaTeX sets the letters.
+    """
+
+    name: str = "default"
+    sequential: str = "viridis"
+    diverging: str = "RdBu"
+    series: tuple[str, ...] = _SERIES
+    dashes: tuple[tuple[float, ...], ...] = ()
+    markers: tuple[str, ...] = ()
+    ink: str = DARK
+    muted: str = "#57606a"
+    faint: str = "#d0d7de"
+    ground: str = "#eceef0"
+    mark: str = "#e6194b"
+    edge: str = "#ffffff"
+    page: str = "#ffffff"
+    fonts: tuple[str, ...] = _SANS
+    title: float = 10.5
+    label: float = 9.0
+    tick: float = 8.0
+    small: float = 7.5
+    tiny: float = 6.8
+    bold: bool = True
+    lines: float = 1.0
+    panels: float = 1.0
+    dpi: float = 200
+    view: tuple[float, float] = (30.0, -58.0)
+    shade: tuple[float, float] = (0.58, 0.56)
+    clip: float | None = None
+    offset: float = 0.0
+    transparent: bool = False
+    tex: bool = False
+
+    @property
+    def letters(self) -> float:
+        """By how much letters are larger than usual, and with them the room that they need."""
+        return self.label / 9.0
+
+    def series_colour(self, series: int) -> str:
+        """The colour of a line, by its number."""
+        return self.series[series % len(self.series)]
+
+    def colours(self, positions: FloatArray, diverging: bool = False) -> FloatArray:
+        """Colours of values.
+
+        Args:
+            positions: Positions in [0, 1], any shape.
+            diverging: Whether they lie on both sides of a middle, at 0.5.
+
+        Returns:
+            Red, green and blue in [0, 1], with one more axis of length 3.
+        """
+        return colour_maps.colours(self.diverging if diverging else self.sequential, positions)
+
+
+DEFAULT = Style()
+STYLES = {
+    one.name: one
+    for one in (
+        DEFAULT,
+        # The look of Li et al. (2018): losses up to 10, heights ln(loss + 0.1), lit; as wide as a column of a paper.
+        Style(
+            name="paper",
+            sequential="plasma",
+            title=8.0,
+            label=7.5,
+            tick=6.8,
+            small=6.4,
+            tiny=5.6,
+            bold=False,
+            lines=0.8,
+            panels=0.62,
+            dpi=300,
+            shade=(0.42, 0.76),
+            clip=10.0,
+            offset=0.1,
+        ),
+        Style(
+            name="dark",
+            diverging="berlin",
+            series=_SERIES_ON_DARK,
+            ink="#e6edf3",
+            muted="#9da7b3",
+            faint="#343b44",
+            ground="#262c34",
+            mark="#ff5d7a",
+            edge="#0d1117",
+            page="#0d1117",
+        ),
+        # In grey, also in print: lines differ in dashes and markers, signs in dashes of the contour lines.
+        Style(
+            name="mono",
+            sequential="greys",
+            diverging="greys",
+            series=_GREYS,
+            dashes=((), (6.0, 2.0), (1.2, 1.6), (6.0, 2.0, 1.2, 2.0)),
+            markers=("circle", "square", "triangle", "diamond", "cross"),
+            ink="#000000",
+            muted="#555555",
+            faint="#d4d4d4",
+            ground="#ececec",
+            mark="#000000",
+        ),
+        Style(name="talk", title=15.0, label=13.0, tick=11.5, small=10.5, tiny=9.5, lines=1.7, panels=1.2),
+    )
+}
+
+# What renderers take from here until they take it from the scene's style.
+SERIES, INK, MUTED, FAINT, GROUND, MARK = (
+    DEFAULT.series,
+    DEFAULT.ink,
+    DEFAULT.muted,
+    DEFAULT.faint,
+    DEFAULT.ground,
+    DEFAULT.mark,
+)
+FONTS = DEFAULT.fonts
+TITLE, LABEL, TICK, SMALL, TINY = DEFAULT.title, DEFAULT.label, DEFAULT.tick, DEFAULT.small, DEFAULT.tiny
 RASTER_DPI = 200
 SITE = 2.0  # points across a dot at a measured point
 
@@ -106,20 +211,7 @@ MATPLOTLIB: dict[str, Any] = {
 }
 
 
-def colours(positions: FloatArray, diverging: bool = False) -> FloatArray:
-    """Colours of the colour map.
-
-    Args:
-        positions: Positions in [0, 1], any shape.
-        diverging: Whether they lie on both sides of a middle, at 0.5.
-
-    Returns:
-        Red, green and blue in [0, 1], with one more axis of length 3.
-    """
-    codes = _RED_BLUE if diverging else _VIRIDIS
-    anchors = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in codes]) / 255
-    places = np.linspace(0.0, 1.0, len(anchors))
-    return np.stack([np.interp(positions, places, anchors[:, channel]) for channel in range(3)], axis=-1)
+colours = DEFAULT.colours
 
 
 def hexadecimal(colour: FloatArray) -> str:
