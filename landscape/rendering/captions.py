@@ -132,6 +132,8 @@ def _examples(surface: Surface, split: str) -> str:
     counts = counts[counts > 0]
     if not counts.size:
         return "n = 0"
+    if not surface.job.counted:
+        return "number of examples unknown"
     low, high = int(counts.min()), int(counts.max())
     chosen = ", as many as the picture needs" if surface.provenance.get("asked", {}).get("samples") == "auto" else ""
     return (f"n = {low:,}" if low == high else f"n = {low:,} to {high:,}") + chosen

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from landscape.analysis.comparison import Comparison, Effect
 from landscape.types import Surface
+from landscape.types.job import UNKNOWN
 
 NOT_OVER_SEEDS = (
     "the unit of replication is directions of one training run: a claim about an architecture needs several training "
@@ -56,10 +57,12 @@ def _measured(comparison: Comparison, draws: int) -> str:
         f"{name} from {axis.values[0]:g} to {axis.values[-1]:g}"
         for name, axis in zip(first.grid.names, first.grid.axes, strict=True)
     )
-    examples = int(first.centre[comparison.split]["count"])
+    counted = first.centre[comparison.split].get("count")
+    examples = "an unknown number of" if counted is None else f"{int(counted):,}"
+    loss = "a loss that is not known" if first.job.loss == UNKNOWN else first.job.loss
     several = f"{draws} {shape}s" if draws > 1 else f"a {shape}"
     return (
-        f"{first.job.loss} on {examples:,} {comparison.split} examples; {several} through the trained weights, "
+        f"{loss} on {examples} {comparison.split} examples; {several} through the trained weights, "
         f"{ranges}; {_directions(comparison)}"
     )
 

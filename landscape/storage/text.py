@@ -15,10 +15,14 @@ from landscape.types import Surface
 def of_centre(surface: Surface, split: str) -> str:
     """The numbers of the trained weights: `loss 0.3727 +- 0.0093, accuracy 91.73 % (10,000 examples)`."""
     centre = surface.centre[split]
-    text = f"loss {centre['loss']:.5g} +- {centre['loss_stderr']:.2g}"
+    if "loss" not in centre:
+        return "not measured"
+    text = f"loss {centre['loss']:.5g}"
+    if "loss_stderr" in centre:
+        text += f" +- {centre['loss_stderr']:.2g}"
     if "accuracy" in centre:
         text += f", accuracy {100 * centre['accuracy']:.2f} %"
-    return f"{text} ({centre['count']:,.0f} examples)"
+    return f"{text} ({centre['count']:,.0f} examples)" if "count" in centre else text
 
 
 def centres(surface: Surface) -> list[str]:
@@ -44,9 +48,10 @@ def described(surface: Surface) -> str:
     done = int((surface[f"{surface.splits[0]}/count"] > 0).sum())
     lines = [
         f"file          {surface.path}  (fingerprint {job.fingerprint()})",
-        f"checkpoint    {job.checkpoint}  sha256 {job.checkpoint_sha256[:16]}",
+        f"checkpoint    {job.checkpoint}  sha256 {job.checkpoint_sha256[:16].partition(':')[0]}",
         f"model         {job.model}",
-        f"data          {job.data}, samples {job.samples}; {'; '.join(sorted(set(job.preprocessing.values())))}",
+        f"data          {job.data}, samples {job.samples}"
+        f"{''.join(f'; {how}' for how in sorted(set(job.preprocessing.values())))}",
         f"grid          x {job.x}, y {job.y}{_leading(surface)}: {done:,} of {surface.done().size:,} points done",
         f"statistics    {_statistics(surface)}",
         *_adaptive(surface),
@@ -60,15 +65,22 @@ def described(surface: Surface) -> str:
     if cosines:
         lines.append(f"cosine        {', '.join(f'{cosine:+.5f}' for cosine in cosines)} between the two directions")
     lines += _parameters(provenance.get("parameters", []))
-    lines.append(
-        f"made          {provenance.get('updated', '')} in {provenance.get('seconds', 0):.0f} s on "
-        f"{provenance.get('machine', '')}; batches of at most {provenance.get('batch_size', '')}"
-        f"{_evaluator(provenance)}"
-    )
+    lines.append(_made(provenance))
     if provenance.get("command"):
         lines.append(f"command       {provenance['command']}")
     lines += [f"note          {note}" for note in provenance.get("notes", [])]
     return "\n".join(lines)
+
+
+def _made(provenance: Mapping[str, Any]) -> str:
+    """When, where and how the file was made, or what it was imported from."""
+    if source := provenance.get("imported"):
+        return f"imported      {source['file']}  sha256 {source['sha256'][:16]}  ({source['from']})"
+    return (
+        f"made          {provenance.get('updated', '')} in {provenance.get('seconds', 0):.0f} s on "
+        f"{provenance.get('machine', '')}; batches of at most {provenance.get('batch_size', '')}"
+        f"{_evaluator(provenance)}"
+    )
 
 
 def _evaluator(provenance: Mapping[str, Any]) -> str:
