@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.api.reading import load
-from landscape.errors import LandscapeError, nearest
+from landscape.api.scenes import scene_of
+from landscape.errors import LandscapeError
 from landscape.types import Surface
 from landscape.types.surface import STATISTICS
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
-
-
-def natural_kind(*surfaces: Surface) -> str:
-    """The kind of figure that suits the number of directions: `"1d"` as soon as one surface has a single one."""
-    return "1d" if any(len(one.grid.axes) == 1 for one in surfaces) else "2d"
 
 
 def plot(
@@ -75,37 +71,15 @@ def plot(
         LandscapeError: If the kind, quantity or file type is unknown, there is no such policy or repeat, or points are
             to be marked in another kind of picture.
     """
-    from landscape.analysis.geometry import measured_part
-    from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering import check_path, save
     from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
-    from landscape.rendering.selection import selected
 
     if out is not None:
         check_path(out)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
-    surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
-    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
-    kind = kind or natural_kind(*loaded)
-    known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
-    if kind not in known:
-        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
-    if points and kind not in {"1d", "2d"}:
-        raise LandscapeError(
-            f"--points marks the measured points in a picture from above, --2d, or along lines, --1d, not in a {kind} "
-            "figure"
-        )
-    lines = "1d" in {kind, natural_kind(*loaded)}
-    shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
-    if kind == "difference" and len(shown) != 2:
-        raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
-    if kind == "difference":
-        scene = FIGURES.get(kind)(*shown, quantity=quantity, clip=clip, levels=levels)
-    else:
-        marked = {"points": True} if points else {}
-        scene = FIGURES.get(kind)(shown, quantity=quantity, log=log, clip=clip, levels=levels, **marked)
-    looks.check(scene)
-    scene = looks.applied(scene)
+    scale = {"log": log, "clip": clip, "levels": levels}
+    scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
     if out is None:
         return render(scene)
     save(scene, out)

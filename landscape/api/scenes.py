@@ -1,0 +1,84 @@
+"""Which figure is drawn of what: surfaces and comparisons as scenes, for every way of showing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landscape.api.reading import load
+from landscape.errors import LandscapeError, nearest
+from landscape.types import Surface
+
+if TYPE_CHECKING:
+    from landscape.rendering import Scene
+    from landscape.rendering.appearance import Appearance
+
+
+def natural_kind(*surfaces: Surface) -> str:
+    """The kind of figure that suits the number of directions: `"1d"` as soon as one surface has a single one."""
+    return "1d" if any(len(one.grid.axes) == 1 for one in surfaces) else "2d"
+
+
+def scene_of(
+    surface: Surface | str | Path | Sequence[Surface | str | Path],
+    kind: str | None = None,
+    looks: Appearance | None = None,
+    *,
+    quantity: str = "loss",
+    bn: str | Sequence[str] | None = None,
+    repeat: int | None = None,
+    points: bool = False,
+    **scale: Any,
+) -> Scene:
+    """Make the figure that `landscape.plot` draws.
+
+    Args:
+        surface: The surface, its file, or several.
+        kind: As for `plot`.
+        looks: How it is to look.
+        quantity: What is drawn of the surfaces.
+        bn: Policy for BatchNorm's statistics, or several; None for all.
+        repeat: Which draw of the directions; None for all together in a figure of lines, else the first.
+        points: Whether to mark the points that were measured.
+        scale: Settings of the scale: `log`, `clip`, `levels`.
+
+    Returns:
+        The figure as data.
+
+    Raises:
+        LandscapeError: If the kind or quantity is unknown, there is no such policy or repeat, or points are to be
+            marked in another kind of picture.
+    """
+    from landscape.analysis.geometry import measured_part
+    from landscape.rendering import FIGURES
+    from landscape.rendering.selection import selected
+
+    surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
+    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
+    kind = kind or natural_kind(*loaded)
+    known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
+    if kind not in known:
+        raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
+    if points and kind not in {"1d", "2d"}:
+        raise LandscapeError(
+            f"--points marks the measured points in a picture from above, --2d, or along lines, --1d, not in a {kind} "
+            "figure"
+        )
+    lines = "1d" in {kind, natural_kind(*loaded)}
+    shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
+    if kind == "difference" and len(shown) != 2:
+        raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
+    if kind == "difference":
+        scene = FIGURES.get(kind)(*shown, quantity=quantity, **{name: scale.get(name) for name in ("clip", "levels")})
+    else:
+        marked = {"points": True} if points else {}
+        scene = FIGURES.get(kind)(shown, quantity=quantity, **scale, **marked)
+    return _looking(scene, looks)
+
+
+def _looking(scene: Scene, looks: Appearance | None) -> Scene:
+    if looks is None:
+        return scene
+    looks.check(scene)
+    return looks.applied(scene)
