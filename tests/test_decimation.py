@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from surfaces import surface, valley
 
-from landscape.rendering import decimation
+from landscape.rendering import decimation, save
 from landscape.rendering.comparison import comparison
 from landscape.rendering.decimation import decimated, simplified, thinned
 from landscape.rendering.figures import contour, surface3d
-from landscape.rendering.isolines import isolines
+from landscape.rendering.isolines import Isoline, isolines
 from landscape.rendering.scene import Contour, Heat, Mesh
 
 
@@ -91,25 +91,46 @@ def test_simplified_lines_stay_within_the_tolerance_of_the_full_ones(monkeypatch
     monkeypatch.setattr(decimation, "VERTICES", 100)
     axis = np.linspace(-1, 1, 301)
     values = np.add.outer(axis**2, axis**2)
-    (line,) = isolines(Contour(axis, axis, values, contour(surface(values), levels=[0.5]).bar.scale))
-    (short,) = simplified(line.pieces, (2.0, 2.0))
-    assert len(short) < len(line.pieces[0]) / 5
+    lines = isolines(Contour(axis, axis, values, contour(surface(values), levels=[0.5]).bar.scale))
+    ((short,),) = (line.pieces for line in simplified(lines, (2.0, 2.0)))
+    assert len(short) < len(lines[0].pieces[0]) / 5
     middles = (short[1:] + short[:-1]) / 2
     np.testing.assert_allclose(np.hypot(*middles.T), np.sqrt(0.5), atol=2 * 2 / 3000)
 
 
-def test_few_vertices_stay_and_areas_without_area_go(monkeypatch):
-    pieces = [np.array([[0.0, 0.0], [0.1, 0.0], [0.2, 0.0]])]
-    assert simplified(pieces, (1.0, 1.0)) == pieces
+def test_few_vertices_stay_and_specks_go(monkeypatch):
+    straight = Isoline(1.0, (np.array([[0.0, 0.0], [0.1, 0.0], [0.2, 0.0]]),))
+    assert simplified([straight], (1.0, 1.0)) == (straight,)
     monkeypatch.setattr(decimation, "VERTICES", 2)
-    assert [len(piece) for piece in simplified(pieces, (1.0, 1.0))] == [2]
+    (short,) = simplified([straight], (1.0, 1.0))
+    np.testing.assert_array_equal(short.pieces, [[[0.0, 0.0], [0.2, 0.0]]])
     speck = np.array([[0.5, 0.5], [0.50001, 0.5], [0.50001, 0.50001], [0.5, 0.5]])
     square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    (rest,) = simplified([speck, square], (1.0, 1.0), closed=True)
-    np.testing.assert_array_equal(rest, square)
+    (rest,) = simplified([Isoline(1.0, (speck, square))], (1.0, 1.0))
+    np.testing.assert_array_equal(rest.pieces, [square])
+
+
+def test_lines_through_noise_get_no_more_vertices_than_a_panel_can_carry(monkeypatch):
+    monkeypatch.setattr(decimation, "VERTICES", 100)
+    monkeypatch.setattr(decimation, "MOST_VERTICES", 2000)
+    monkeypatch.setattr(decimation, "COARSEST", 0.05)
+    values = 1 + np.random.default_rng(0).random((60, 60))
+    mark = next(mark for mark in contour(surface(values)).panels[0].marks if isinstance(mark, Contour))
+    full = isolines(mark)
+    short = simplified(full, (2.0, 2.0))
+    assert sum(len(piece) for line in full for piece in line.pieces) > 10_000
+    assert sum(len(piece) for line in short for piece in line.pieces) < 3_000
+    assert [line.level for line in short] == [line.level for line in full]
 
 
 @pytest.mark.parametrize("shape", [(2, 400), (400, 2), (300, 300)])
 def test_surfaces_without_a_finite_value_are_thinned_too(shape):
     thin = thinned(np.full(shape, np.nan), 50)
     assert thin.open.all()
+
+
+def test_a_page_with_a_grid_of_501_lines_is_one_that_can_be_mailed(tmp_path):
+    axis = np.linspace(-1, 1, 501)
+    values = 0.3 * 10 ** np.add.outer(axis**2, 2 * axis**2) * np.exp(0.02 * field(0, 501, 501) / 500)
+    for figure in (contour, surface3d):
+        assert save(figure(surface(values)), tmp_path / "figure.html").stat().st_size < 12e6

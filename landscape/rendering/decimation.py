@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landscape.rendering.isolines import Isoline
 from landscape.rendering.scene import Heat, Mark, Mesh, Panel, Scene
 from landscape.types import FloatArray
 
@@ -22,7 +23,8 @@ LINES = 251  # along each axis of a surface in space
 POINTS = 500_000  # in all panels of a figure together
 EVEN = 0.75  # part of the lines that are spread evenly; the rest go where the surface bends most
 TOLERANCE = 1 / 3000  # of a panel, half a pixel on a large screen
-VERTICES = 20_000  # lines with fewer in all stay as they are
+VERTICES, MOST_VERTICES = 20_000, 60_000  # with fewer lines and grids stay as they are; more no panel gets
+COARSEST = 1 / 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,26 +145,46 @@ def _thin_marks(panel: Panel, share: int, cut: list[str]) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def simplified(pieces: Sequence[FloatArray], extent: tuple[float, float], closed: bool = False) -> list[FloatArray]:
+def packed(numbers: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Take single precision for more numbers than a small figure has: seven digits are more than a screen shows."""
+    return numbers.astype(np.float32) if numbers.size > VERTICES else numbers
+
+
+def simplified(lines: Sequence[Isoline], extent: tuple[float, float]) -> tuple[Isoline, ...]:
     """Leave out vertices that lie on the line between others, as far as a screen can show.
 
-    The rule is that of Douglas and Peucker (1973): every vertex that is left out lies within the tolerance of the line
-    that stays.
+    The rule is that of Douglas and Peucker (1973): what is left out lies within the tolerance of the line that stays, a
+    third of a thousandth of the panel; where noise leaves too many vertices even so, the tolerance is doubled until
+    they are few enough, at most to a hundredth. Rings smaller than that go altogether.
 
     Args:
-        pieces: Lines, each of shape (n, 2).
+        lines: Contour lines.
         extent: Width and height of the panel in the units of the lines.
-        closed: Whether they are outlines of areas, of which those without area are left out.
 
     Returns:
         The lines; the same ones if they have few vertices in all.
     """
-    pieces = list(pieces)
-    if sum(map(len, pieces)) <= VERTICES:
-        return pieces
-    fewest = 4 if closed else 2
-    found = (piece[_kept(piece / np.asarray(extent), TOLERANCE)] for piece in pieces)
-    return [piece for piece in found if len(piece) >= fewest]
+    if _vertices(lines) <= VERTICES:
+        return tuple(lines)
+    tolerance = TOLERANCE
+    found = tuple(_shorter(line, extent, tolerance) for line in lines)
+    while _vertices(found) > MOST_VERTICES and tolerance < COARSEST:
+        tolerance *= 2
+        found = tuple(_shorter(line, extent, tolerance) for line in found)
+    return found
+
+
+def _vertices(lines: Sequence[Isoline]) -> int:
+    return sum(len(piece) for line in lines for piece in line.pieces)
+
+
+def _shorter(line: Isoline, extent: tuple[float, float], tolerance: float) -> Isoline:
+    kept = []
+    for piece in line.pieces:
+        places = piece / np.asarray(extent)
+        if np.ptp(places, axis=0).max() > tolerance:
+            kept.append(piece[_kept(places, tolerance)])
+    return Isoline(line.level, tuple(piece for piece in kept if len(piece) > 2 or (piece[0] != piece[-1]).any()))
 
 
 def _kept(line: FloatArray, tolerance: float) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from landscape.rendering import style
+from landscape.rendering.decimation import LINES, decimated, packed, simplified
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
 from landscape.rendering.plotly_layout import (
@@ -51,7 +52,7 @@ def library() -> str:
 
 
 def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figure:
-    """Draw a scene.
+    """Draw a scene; large grids are thinned for the screen.
 
     Args:
         scene: The figure as data.
@@ -61,6 +62,7 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
     Returns:
         A plotly figure.
     """
+    scene = decimated(scene)
     shown = _alone(scene) if stacked else scene
     shown = shown if caption else dataclasses.replace(shown, caption="")
     wide = arrange(shown)
@@ -106,7 +108,9 @@ def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
             return [_area(_rings(mark, whole, panel), colour, place, opacity=0.18)]
         case Heat():
             colours = style.colours(mark.scale.bands, mark.scale.diverging)
-            pairs = zip(colours, bands(mark), strict=True)
+            # Cells of a fine grid are hardly larger than a pixel: outlines between them would only add megabytes.
+            found = [] if min(mark.values.shape) >= LINES else bands(mark)
+            pairs = zip(colours, found, strict=False)
             areas = [_area(rings, style.hexadecimal(colour), place) for colour, rings in pairs if rings]
             return [_cells(mark, place), *areas]
         case Contour():
@@ -186,10 +190,10 @@ def _rings(mark: Band, whole: Any, panel: Panel) -> list[FloatArray]:
     ]
 
 
-def _columns(pieces: Any) -> tuple[FloatArray, FloatArray]:
+def _columns(pieces: Any) -> tuple[Any, Any]:
     """The coordinates of several lines, with breaks between them."""
     parts = [part for piece in pieces for part in (piece, _BREAK)]
-    joined = np.concatenate(parts[:-1] if parts else [_BREAK])
+    joined = packed(np.concatenate(parts[:-1] if parts else [_BREAK]))
     return joined[:, 0], joined[:, 1]
 
 
@@ -203,8 +207,8 @@ def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
     return go.Heatmap(
         x=mark.x,
         y=mark.y,
-        z=mark.scale.position(mark.values).T,
-        customdata=mark.values.T,
+        z=packed(mark.scale.position(mark.values).T),
+        customdata=packed(mark.values.T),
         coloraxis=BANDED,
         hoverongaps=False,
         hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{customdata:.5g}<extra></extra>",
@@ -213,7 +217,7 @@ def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
 
 
 def _level_lines(mark: Contour, panel: Panel, place: dict[str, str], width: float) -> list[go.Scatter]:
-    lines, scale = isolines(mark), mark.scale
+    lines, scale = simplified(isolines(mark), (float(np.ptp(mark.x)), float(np.ptp(mark.y)))), mark.scale
     written = labels(panel, lines, width)
     looks: dict[tuple[str, float, bool], list[FloatArray]] = {}
     for line in lines:

@@ -107,11 +107,11 @@ def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float |
     lift = 0.012 * float(np.diff(mark.scale.transform([mark.scale.lower, mark.scale.upper]))[0])
     pieces, colours = [], []
     extent = float(np.ptp(mark.x)), float(np.ptp(mark.y))
-    for line in isolines(Contour(mark.x, mark.y, mark.values, mark.scale)):
+    for line in simplified(isolines(Contour(mark.x, mark.y, mark.values, mark.scale)), extent):
         height = _raised(mark.scale.transform(line.level) + lift, mark.scale) if ground is None else ground
         colour = style.colours(mark.scale.position(line.level), mark.scale.diverging)
         code = style.hexadecimal(colour) if ground is not None else style.INK
-        for piece in simplified(line.pieces, extent):
+        for piece in line.pieces:
             pieces.append(np.column_stack([piece, np.full(len(piece), height)]))
             colours += [code] * (len(piece) + 1)
     joined = packed(
