@@ -6,16 +6,12 @@ import csv
 import io
 import json
 import math
-import re
 from typing import Any
 
 from landscape.analysis.comparison import Comparison, is_lower_bound
 from landscape.reports.cells import cells
+from landscape.reports.escaping import latex_text, line_of
 from landscape.reports.introduction import introduction
-
-SPECIALS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
-    sign: "\\" + sign for sign in "&%$#_{}"
-}
 
 
 def comma_separated(comparison: Comparison) -> str:
@@ -74,8 +70,8 @@ def latex(comparison: Comparison) -> str:
         LaTeX text, to be wrapped in a table environment.
     """
     head, listing = cells(comparison)
-    body = [" & ".join(map(_escaped, row)) + r" \\" for row in (head, *listing)]
-    comments = [f"% {line}" for line in introduction(comparison)]
+    body = [" & ".join(map(latex_text, row)) + r" \\" for row in (head, *listing)]
+    comments = [f"% {line_of(line)}" for line in introduction(comparison)]
     return "\n".join(
         [
             *comments,
@@ -139,9 +135,3 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return None if math.isnan(value) else str(value)
-
-
-def _escaped(cell: str) -> str:
-    plain = "".join(SPECIALS.get(sign, sign) for sign in cell)
-    plain = re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", plain).replace(r"r\textasciicircum{}2", "$r^2$")
-    return plain.replace("±", r"$\pm$").replace("≥", r"$\geq$").replace("×", r"$\times$")
