@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from landscape.analysis.levels import steps
-from landscape.rendering import style
+from landscape.errors import LandscapeError
+from landscape.rendering.lettering import line_count, wrapped, written
 from landscape.rendering.scene import Line, Note, Panel, RowLabel, Scene
+from landscape.rendering.style import SMALL
 
 LEFT, RIGHT = 0.72, 0.18
 LEFT_IN_SPACE, ROW_LABEL, LABEL_LINE = 0.3, 0.44, 0.16
@@ -21,6 +24,7 @@ LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
 CATEGORY_LINE, CATEGORY_PAD, SLANT = 0.145, 0.2, 45.0
+LEAST, ROUNDS, CLOSE = 0.5, 8, 1e-6
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,22 @@ class Box:
         """Left, bottom, width and height as fractions of a figure of this size."""
         return self.left / width, self.bottom / height, self.width / width, self.height / height
 
+    def moved(self, across: float, up: float) -> Box:
+        """The same box elsewhere."""
+        return Box(self.left + across, self.bottom + up, self.width, self.height)
+
+    def enlarged(self, factor: float) -> Box:
+        """All lengths this many times as long."""
+        return Box(factor * self.left, factor * self.bottom, factor * self.width, factor * self.height)
+
+
+@dataclass(frozen=True)
+class Room:
+    """The sizes of the panels' boxes, in inches: the width of each column, and the height of all."""
+
+    widths: tuple[float, ...]
+    height: float
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -61,6 +81,7 @@ class Layout:
         rows: The label of each row and the box beside its panels that it is written in, upwards.
         legend: The box of the legend, if there is one.
         legend_columns: How many entries of the legend stand side by side.
+        letters: By how much letters are larger than usual.
     """
 
     width: float
@@ -72,6 +93,31 @@ class Layout:
     rows: tuple[tuple[RowLabel, Box], ...] = ()
     legend: Box | None = None
     legend_columns: int = 1
+    letters: float = 1.0
+
+    def enlarged(self, factor: float) -> Layout:
+        """All lengths this many times as long, and the letters."""
+        return dataclasses.replace(
+            self._with_boxes(lambda box: box.enlarged(factor)),
+            width=factor * self.width,
+            height=factor * self.height,
+            caption_top=factor * self.caption_top,
+            letters=factor * self.letters,
+        )
+
+    def centred(self, width: float, height: float) -> Layout:
+        """The same parts in the middle of a figure of this size; the caption stays below."""
+        across, up = (width - self.width) / 2, (height - self.height) / 2
+        return dataclasses.replace(self._with_boxes(lambda box: box.moved(across, up)), width=width, height=height)
+
+    def _with_boxes(self, change: Callable[[Box], Box]) -> Layout:
+        return dataclasses.replace(
+            self,
+            panels=tuple(map(change, self.panels)),
+            bar=change(self.bar) if self.bar else None,
+            rows=tuple((label, change(box)) for label, box in self.rows),
+            legend=change(self.legend) if self.legend else None,
+        )
 
 
 def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
@@ -80,24 +126,62 @@ def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
     Args:
         scene: The scene.
         stacked: Width and height of each panel's box in inches, if all are to stand one above another in a single
-            column, as on a narrow screen; rows have no labels then.
+            column, as on a narrow screen; rows have no labels then, and the size of the whole is not kept to.
 
     Returns:
-        The layout.
+        The layout; its size is the scene's canvas, if that is given.
+
+    Raises:
+        LandscapeError: If the canvas leaves no room for the panels.
     """
+    # All is placed with letters of the usual size, and then made as much larger as the letters are.
+    letters = scene.style.letters
+    if stacked:
+        return _placed(scene, Room((stacked[0] / letters,), stacked[1] / letters), stacked=True).enlarged(letters)
+    factor = scene.style.panels / letters
+    widths = scene.widths or (scene.size[0],) * scene.columns
+    room = Room(tuple(factor * width for width in widths), factor * scene.size[1])
+    if scene.canvas is None:
+        return _placed(scene, room).enlarged(letters)
+    return _filled(scene, room, scene.canvas[0] / letters, scene.canvas[1] / letters).enlarged(letters)
+
+
+def _filled(scene: Scene, room: Room, width: float, height: float) -> Layout:
+    """A layout of this size: panels of planes keep their proportions, those of lines fill it."""
+    rows = math.ceil(len(scene.panels) / scene.columns)
+    keep = any(panel.kind != "1d" for panel in scene.panels)
+    placed = _placed(scene, room, least=width)
+    for _ in range(ROUNDS):  # labels break into lines by the size of their panel, which depends on theirs
+        across = 1 + (width - placed.width) / sum(room.widths)
+        along = 1 + (height - placed.height) / (rows * room.height)
+        across, along = (min(across, along),) * 2 if keep else (across, along)
+        room = Room(tuple(max(LEAST, across * side) for side in room.widths), max(LEAST, along * room.height))
+        placed = _placed(scene, room, least=width)
+    beside = placed.width - sum(room.widths), placed.height - rows * room.height
+    if placed.width > width + CLOSE or placed.height > height + CLOSE:
+        letters = scene.style.letters
+        raise LandscapeError(
+            f"a figure of {letters * width:g}x{letters * height:g} inches has no room for its panels: labels and caption "
+            f"alone take {letters * beside[0]:.1f}x{letters * beside[1]:.1f}; make it larger, or leave the caption out"
+        )
+    return placed.centred(width, height)
+
+
+def _placed(scene: Scene, room: Room, stacked: bool = False, least: float = 0.0) -> Layout:
+    """Place the parts around panels of these sizes; the caption is at least so wide."""
     columns = 1 if stacked else scene.columns
-    width, height = stacked or scene.size
+    height = room.height
     rows = [scene.panels[start : start + columns] for start in range(0, len(scene.panels), columns)]
     labels = () if stacked else scene.rows
-    lefts, widths = _columns(rows, [width] * columns if stacked or not scene.widths else scene.widths, bool(labels))
-    bar_text = BAR_TEXT + LABEL_LINE * (_lines(scene.bar.label, len(rows) * height) - 1) if scene.bar else 0.0
+    lefts, widths = _columns(rows, room.widths, bool(labels))
+    bar_text = BAR_TEXT + LABEL_LINE * (line_count(scene.bar.label, len(rows) * height) - 1) if scene.bar else 0.0
     total = lefts[-1] + widths[-1] + (BAR_GAP + BAR_WIDTH + bar_text if scene.bar else RIGHT)
-    caption = wrapped(scene.caption, total - 0.5)
+    caption = wrapped(scene.caption, max(total, least) - 0.5)
     bottom = 0.14 + CAPTION_LINE * len(caption) + (0.1 if caption else 0.0)
     boxes: list[Box] = []
     level = bottom
     for row in reversed(rows):
-        level += _below(row, labelled=bool(stacked))
+        level += _below(row, labelled=stacked)
         places = zip(lefts[: len(row)], widths, strict=False)
         boxes = [Box(left, level, across, height) for left, across in places] + boxes
         level += height + head(row, bool(stacked and scene.rows))
@@ -129,19 +213,6 @@ def _below_categories(panel: Panel) -> float:
     return high + longest * math.sin(math.radians(SLANT)) if panel.slanted else high
 
 
-def written(words: str, size: float = style.TICK) -> float:
-    """About how long a line of text is, in inches.
-
-    Args:
-        words: The line.
-        size: Size of the letters in points.
-
-    Returns:
-        The length, on the long side.
-    """
-    return len(words) * 0.54 * size / 72
-
-
 def head(row: tuple[Panel, ...], named: bool = False) -> float:
     """The height that titles and notes take above a row of panels, in inches.
 
@@ -157,11 +228,11 @@ def head(row: tuple[Panel, ...], named: bool = False) -> float:
 
 
 def _columns(
-    rows: list[tuple[Panel, ...]], widths: list[float] | tuple[float, ...], labelled: bool
+    rows: list[tuple[Panel, ...]], widths: tuple[float, ...], labelled: bool
 ) -> tuple[list[float], list[float]]:
     """The left edges and the widths of the columns."""
     first = [row[0] for row in rows]
-    lines = max(_lines(panel.y_label, 2.5) if panel.kind == "1d" else 1 for panel in first)
+    lines = max(line_count(panel.y_label, 2.5) if panel.kind == "1d" else 1 for panel in first)
     left = LEFT_IN_SPACE if all(panel.kind == "3d" for panel in first) else LEFT + LABEL_LINE * (lines - 1)
     lefts = [left + (ROW_LABEL if labelled else 0.0)]
     number = max(len(row) for row in rows)
@@ -178,7 +249,7 @@ def _legend(scene: Scene, place: Box) -> tuple[Box | None, int]:
     labels = entries(scene)
     if not labels:
         return None, 1
-    widest = LEGEND_SAMPLE + max(map(len, labels)) * 0.5 * style.SMALL / 72
+    widest = LEGEND_SAMPLE + max(map(len, labels)) * 0.5 * SMALL / 72
     columns = min(len(labels), max(1, math.floor(place.width / widest)))
     height = LEGEND_LINE * math.ceil(len(labels) / columns)
     return Box(place.left, place.bottom, place.width, height), columns
@@ -194,54 +265,19 @@ def entries(scene: Scene) -> dict[str, Line]:
     return found
 
 
-def ticks_in_space(panel: Panel, box: Box) -> tuple[tuple[float, ...], int]:
+def ticks_in_space(panel: Panel, box: Box, letters: float = 1.0) -> tuple[tuple[float, ...], int]:
     """As many ticks as a panel in space has room for.
 
     Args:
         panel: The panel.
         box: Its place.
+        letters: By how much letters are larger than usual.
 
     Returns:
         The ticks of the values, and about how many each coordinate gets.
     """
     assert panel.scale is not None
-    scale, most = panel.scale, round(box.height / TICK_ROOM)
+    scale, most = panel.scale, round(box.height / letters / TICK_ROOM)
     fewer = len(scale.ticks) > most
     ticks = steps(scale.lower, scale.upper, most // 2 + 1, scale.log, scale.offset) if fewer else scale.ticks
-    return ticks, 5 if box.width > FEW_TICKS else 3
-
-
-def fitted(label: str, length: float) -> list[str]:
-    """Break the label of an axis or a bar into lines.
-
-    Args:
-        label: The label.
-        length: Length of the axis in inches.
-
-    Returns:
-        One line, or more where it is too long: first at its parenthesis.
-    """
-    most = max(20, math.floor(length * 72 / (0.52 * style.LABEL)))
-    if len(label) <= most:
-        return [label]
-    parts = label.replace(" (", "\n(", 1).splitlines()
-    return [line for part in parts for line in textwrap.wrap(part, most, break_on_hyphens=False)]
-
-
-def _lines(label: str, length: float) -> int:
-    return len(fitted(label, length))
-
-
-def wrapped(text: str, width: float, size: float = style.SMALL) -> tuple[str, ...]:
-    """Break text into lines.
-
-    Args:
-        text: The text; its own line breaks are kept.
-        width: Width of a line in inches.
-        size: Size of the letters in points.
-
-    Returns:
-        The lines.
-    """
-    letters = max(20, math.floor(width * 72 / (0.495 * size)))
-    return tuple(line for part in text.splitlines() for line in textwrap.wrap(part, letters, break_on_hyphens=False))
+    return ticks, 5 if box.width / letters > FEW_TICKS else 3

@@ -24,7 +24,8 @@ from matplotlib.patheffects import withStroke
 
 from landscape.rendering import style
 from landscape.rendering.isolines import bands, isolines, labels, parted
-from landscape.rendering.layout import Box, Layout, arrange, fitted
+from landscape.rendering.layout import Box, Layout, arrange
+from landscape.rendering.lettering import fitted
 from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
 from landscape.rendering.matplotlib_words import draw_colour_bar, line_style, write_words
 from landscape.rendering.scene import (

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 
 from landscape.rendering import style
-from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries, fitted
+from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries
+from landscape.rendering.lettering import fitted
 from landscape.rendering.names import plain
 from landscape.rendering.scene import ColourBar, Line, Note, Panel, RowLabel, Scene
 

@@ -17,7 +17,7 @@ from landscape.analysis.geometry import stacked
 from landscape.analysis.scales import Scale, choose_scale
 from landscape.errors import LandscapeError, nearest
 from landscape.rendering.captions import caption
-from landscape.rendering.layout import written
+from landscape.rendering.lettering import written
 from landscape.rendering.names import Called, headings, plain, statistics_words
 from landscape.rendering.scene import Dots, Interval, Line, Mark, Panel, Scene
 from landscape.types import FloatArray

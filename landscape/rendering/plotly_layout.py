@@ -12,7 +12,8 @@ import numpy as np
 from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
 from landscape.rendering import style
-from landscape.rendering.layout import SLANT, TOP_NOTE, Box, Layout, fitted, ticks_in_space
+from landscape.rendering.layout import SLANT, TOP_NOTE, Box, Layout, ticks_in_space
+from landscape.rendering.lettering import fitted
 from landscape.rendering.names import plain
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene

@@ -11,6 +11,8 @@ from landscape.rendering import colour_maps
 from landscape.types import FloatArray
 
 DARK = "#1f2328"
+TITLE, LABEL, TICK, SMALL, TINY = 10.5, 9.0, 8.0, 7.5, 6.8  # points
+SITE = 2.0  # points across a dot at a measured point
 _SANS = ("Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 # Okabe and Ito (2008), ordered so that neighbours differ in lightness too; the second for a dark page.
 _SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -37,12 +39,8 @@ class Style:
         edge: Colour around the star and around small dots.
         page: Colour of the page.
         fonts: Fonts, the first that is installed is taken.
-        title: Size of titles, in points.
-        label: Size of the labels of axes, in points; the room for all letters goes with it.
-        tick: Size of the numbers along axes, in points.
-        small: Size of notes and captions, in points.
-        tiny: Size of levels written on their lines, in points.
-        bold: Whether titles are bold.
+        letters: By how much letters are larger than usual, and with them the room that they need.
+        bold: Whether titles are bold, and larger than the labels of axes.
         lines: By how much lines are wider than usual.
         panels: By how much panels are larger than usual.
         dpi: Pixels per inch.
@@ -69,11 +67,7 @@ class Style:
     edge: str = "#ffffff"
     page: str = "#ffffff"
     fonts: tuple[str, ...] = _SANS
-    title: float = 10.5
-    label: float = 9.0
-    tick: float = 8.0
-    small: float = 7.5
-    tiny: float = 6.8
+    letters: float = 1.0
     bold: bool = True
     lines: float = 1.0
     panels: float = 1.0
@@ -86,9 +80,29 @@ class Style:
     tex: bool = False
 
     @property
-    def letters(self) -> float:
-        """By how much letters are larger than usual, and with them the room that they need."""
-        return self.label / 9.0
+    def title(self) -> float:
+        """Size of titles, in points."""
+        return self.letters * (TITLE if self.bold else LABEL)
+
+    @property
+    def label(self) -> float:
+        """Size of the labels of axes, in points."""
+        return self.letters * LABEL
+
+    @property
+    def tick(self) -> float:
+        """Size of the numbers along axes, in points."""
+        return self.letters * TICK
+
+    @property
+    def small(self) -> float:
+        """Size of notes and captions, in points."""
+        return self.letters * SMALL
+
+    @property
+    def tiny(self) -> float:
+        """Size of levels written on their lines, in points."""
+        return self.letters * TINY
 
     def series_colour(self, series: int) -> str:
         """The colour of a line, by its number."""
@@ -116,14 +130,10 @@ STYLES = {
         Style(
             name="paper",
             sequential="plasma",
-            title=8.0,
-            label=7.5,
-            tick=6.8,
-            small=6.4,
-            tiny=5.6,
+            letters=0.83,
             bold=False,
             lines=0.8,
-            panels=0.62,
+            panels=0.48,
             dpi=300,
             shade=(0.42, 0.76),
             clip=10.0,
@@ -155,7 +165,7 @@ STYLES = {
             ground="#ececec",
             mark="#000000",
         ),
-        Style(name="talk", title=15.0, label=13.0, tick=11.5, small=10.5, tiny=9.5, lines=1.7, panels=1.2),
+        Style(name="talk", letters=1.4, lines=1.6, panels=1.1),
     )
 }
 
@@ -169,9 +179,7 @@ SERIES, INK, MUTED, FAINT, GROUND, MARK = (
     DEFAULT.mark,
 )
 FONTS = DEFAULT.fonts
-TITLE, LABEL, TICK, SMALL, TINY = DEFAULT.title, DEFAULT.label, DEFAULT.tick, DEFAULT.small, DEFAULT.tiny
 RASTER_DPI = 200
-SITE = 2.0  # points across a dot at a measured point
 
 MATPLOTLIB: dict[str, Any] = {
     "axes.axisbelow": True,
