@@ -214,6 +214,69 @@ def test_few_channels_are_pooled_in_whole_rows():
     assert kinds(wide, torch.randn(2, 3, 8, 8)) == ["FusedConvolution", "MaxPool2d"]
 
 
+class Tokens(nn.Module):
+    """A perceptron on tokens with a residual around it, as transformers have."""
+
+    def __init__(self, width: int, hidden: int, approximate: str, bias: bool, called: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, hidden, bias), nn.Linear(hidden, width, bias)
+        self.approximate, self.called, self.gelu = approximate, called, nn.GELU(approximate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        hidden = functional.gelu(hidden, approximate=self.approximate) if self.called else self.gelu(hidden)
+        return x + self.second(hidden)
+
+
+@settings(max_examples=30)
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 40)),
+    hidden=st.integers(1, 70),
+    approximate=st.sampled_from(["none", "tanh"]),
+    bias=st.booleans(),
+    called=st.booleans(),
+    transposed=st.booleans(),
+    worst=st.sampled_from([1.0, 1e30, torch.inf, -torch.inf, torch.nan]),
+)
+def test_linear_layers_on_tokens_take_gelu_and_sums_along(shape, hidden, approximate, bias, called, transposed, worst):
+    torch.manual_seed(0)
+    net = Tokens(shape[-1], hidden, approximate, bias, called).eval()
+    inputs = torch.randn(shape)
+    inputs[0, 0, 0] *= worst
+    if transposed:
+        inputs = inputs.transpose(1, 2).contiguous().transpose(1, 2)
+    program = fused(net, inputs[:1].repeat(2, 1, 1))
+    assert [type(one).__name__ for one in program.children()].count("FusedLinear") == 2
+    assert len([node for node in program.graph.nodes if node.op.startswith("call")]) == 2
+    with torch.inference_mode():
+        found, expected = program(inputs), net(inputs)
+    there = expected.isfinite()  # torch's own GELU of infinity is NaN or infinity, as the size of the tensor has it
+    assert torch.equal(found.isfinite(), there)
+    largest = expected[there].abs().max() if there.any() else 1.0
+    assert torch.allclose(found[there], expected[there], rtol=1e-5, atol=1e-5 * float(largest))
+
+
+def test_linear_layers_on_rows_are_left_to_torch():
+    assert kinds(nn.Sequential(nn.Linear(8, 4), nn.GELU()).eval(), torch.randn(2, 8)) == ["Linear", "GELU"]
+
+
+def test_what_is_used_twice_is_not_taken_along():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = self.layer(x)
+            return functional.gelu(hidden) * hidden
+
+    net = Twice().eval()
+    inputs = torch.randn(2, 3, 6)
+    assert kinds(net, inputs) == ["FusedLinear", "gelu", "mul"]
+    with torch.inference_mode():
+        assert torch.allclose(fused(net, inputs)(inputs), net(inputs), rtol=1e-5, atol=1e-6)
+
+
 def test_the_centre_and_the_weights_are_as_they_were():
     net = trained(build_model("resnet(depth=8)"))
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
@@ -279,14 +342,14 @@ class Disagreeing(nn.Module):
 
 
 class Patches(nn.Module):
-    """As a vision transformer: a convolution, and then linear layers that do most of the work."""
+    """A convolution, and then 1-D ones that do most of the work."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed, self.mix, self.head = nn.Conv2d(1, 8, 3, stride=3), nn.Linear(8, 62), nn.Linear(62, 3)
+        self.embed, self.mix, self.head = nn.Conv2d(1, 8, 3, stride=3), nn.Conv1d(8, 62, 1), nn.Linear(62, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(torch.relu(self.mix(self.embed(x).flatten(2).transpose(1, 2))).mean(1))
+        return self.head(torch.relu(self.mix(self.embed(x).flatten(2))).mean(2))
 
 
 class Viewing(nn.Module):

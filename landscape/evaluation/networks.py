@@ -16,7 +16,7 @@ from landscape.errors import LandscapeError
 from landscape.evaluation.arithmetic import DTYPES, lowered
 from landscape.models.convolution import FusedConvolution
 from landscape.models.folding import fold
-from landscape.models.fusing import can_fuse, fused, share_of_work
+from landscape.models.fusing import FUSED, can_fuse, fused, share_of_work
 from landscape.models.products import without_first_layer
 from landscape.parameters import Coordinates, Direction, ParameterSpace, Subspace
 
@@ -112,7 +112,7 @@ class Plain:
 
 
 class Fused:
-    """A copy of a network with BatchNorm folded into the weights and convolutions fused with what follows them.
+    """A copy of a network with BatchNorm folded into the weights and layers fused with what follows them.
 
     A first layer that is linear in the flattened inputs is multiplied with them once, for all points of the subspace.
     The copy computes the network's function under frozen statistics, at every point of the subspace, up to rounding:
@@ -143,21 +143,21 @@ class Fused:
             copy.to(memory_format=torch.channels_last)
         self._space = ParameterSpace(copy, "all")
         self._program = fused(copy, example)
-        self._convolutions = [one for one in self._program.modules() if isinstance(one, FusedConvolution)]
+        self._layers = [one for one in self._program.modules() if isinstance(one, FUSED)]
         shortened = without_first_layer(self._program, example.shape[1:])
         self._rest = None if shortened is None else shortened[0]
         self._first = None if shortened is None else shortened[1]
         self._shape = example.shape[1:]
         self._example = example
         self._begins_fused = _begins_fused(self._program)
-        self._relus = [one for one in self._convolutions if one.relu]
+        self._relus = [one for one in self._layers if isinstance(one, FusedConvolution) and one.relu]
         self._tried_for: str | None = ""
         self._refuse_little(copy)
         self.follow(subspace)
 
     def _refuse_little(self, copy: nn.Module) -> None:
         """A copy has to be worth its memory."""
-        quick: set[nn.Module] = {convolution.layer for convolution in self._convolutions}
+        quick: set[nn.Module] = {one.layer for one in self._layers}
         quick |= {copy.get_submodule(name) for name in self._folding.norms}
         quick |= set() if self._first is None else {self._first.layer}
         share = share_of_work(self._program, quick, self._example)
@@ -258,8 +258,8 @@ class Fused:
         return self._outputs(inputs)
 
     def _outputs(self, inputs: Tensor) -> Tensor:
-        for convolution in self._convolutions:
-            convolution.dtype = DTYPES.get(self.precision, torch.float32)
+        for layer in self._layers:
+            layer.dtype = DTYPES.get(self.precision, torch.float32)
         program = self._program if self._rest is None or inputs.shape[1:] == self._shape else self._rest
         with lowered(self.precision, inputs.device):
             outputs: Tensor = program(inputs)
@@ -269,8 +269,8 @@ class Fused:
         self._tried_for = None if any(isinstance(one, Tensor) for one in point) else ""
         if self._first is not None:
             self._first.coordinates = point
-        for convolution in self._convolutions:
-            convolution.forget()
+        for layer in self._layers:
+            layer.forget()
 
 
 def cannot_fuse(model: nn.Module, device: torch.device) -> str:

@@ -1,7 +1,8 @@
-"""Convolutions that add a shortcut and apply ReLU before their output leaves the caches.
+"""Layers that add a shortcut and apply ReLU or GELU before their output leaves the caches.
 
 The sums are those of the separate operations; what is saved is a trip of every activation to memory and back. On a CPU
-they are oneDNN's convolutions with weights packed for it, on a GPU cuDNN's; both are torch's own operators.
+they are oneDNN's convolutions and products with weights packed for it, on a GPU cuDNN's convolutions; all are torch's
+own operators.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from torch.nn import functional
 from landscape.errors import LandscapeError
 from landscape.models.convolution import FusedConvolution
 from landscape.models.graph import Layer, altered, plain_layer, program
+from landscape.models.linear import FusedLinear
 
 RELU_FUNCTIONS = {torch.relu, torch.relu_, functional.relu, functional.relu_}
 ADDITIONS = {operator.add, operator.iadd, torch.add}
 # Beyond it torch's own pool is as quick.
 FEW_CHANNELS = 32
+FUSED = FusedConvolution | FusedLinear
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
@@ -48,7 +51,9 @@ def can_fuse(device: torch.device) -> bool:
 
 
 def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
-    """Write a network down as a program whose 2-D convolutions are fused with what follows them.
+    """Write a network down as a program whose layers are fused with what follows them.
+
+    They are 2-D convolutions and, on a CPU, linear layers on tokens.
 
     Args:
         model: The network, in eval mode; its parameters are shared, not copied.
@@ -75,7 +80,9 @@ def fused(model: nn.Module, example: Tensor) -> fx.GraphModule:
     for number, node in enumerate(list(graph.nodes)):
         layer = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(layer, nn.Conv2d) and _is_plain(layer) and not node.kwargs:
-            _fuse(written, node, layer, f"fused_{number}")
+            _fuse_convolution(written, node, layer, f"fused_{number}")
+        elif isinstance(layer, nn.Linear) and example.device.type == "cpu" and _is_on_tokens(layer, node):
+            _fuse_linear(written, node, layer, f"fused_{number}")
     if example.device.type == "cpu":
         _halve(written)
     graph.lint()
@@ -148,7 +155,7 @@ def share_of_work(written: fx.GraphModule, quick: Collection[nn.Module], example
     work: dict[nn.Module, float] = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], outputs: Tensor) -> None:
-        layer = module.layer if isinstance(module, FusedConvolution) else module
+        layer = module.layer if isinstance(module, FUSED) else module
         assert isinstance(layer, Layer)
         # The weight of a transposed convolution is (inputs, outputs, ...), and each input is multiplied with all of it.
         values = inputs[0] if isinstance(layer, nn.modules.conv._ConvTransposeNd) else outputs
@@ -156,22 +163,44 @@ def share_of_work(written: fx.GraphModule, quick: Collection[nn.Module], example
 
     with ExitStack() as stack, torch.inference_mode():
         for module in written.modules():
-            if isinstance(module, Layer | FusedConvolution):
+            if isinstance(module, Layer | FUSED):
                 stack.callback(module.register_forward_hook(note).remove)
         written(example)
     return sum(work.get(layer, 0.0) for layer in quick) / max(sum(work.values()), 1.0)
 
 
-def _fuse(written: fx.GraphModule, node: fx.Node, layer: nn.Conv2d, name: str) -> None:
-    """Put one operation in the place of a convolution and of what follows it alone."""
+def _fuse_convolution(written: fx.GraphModule, node: fx.Node, layer: nn.Conv2d, name: str) -> None:
+    """Put one operation in the place of a convolution and of what follows it alone: a sum, ReLU, or both."""
     modules = dict(written.named_modules())
-    end, other = node, None
-    if (addition := _only_user(end)) is not None and (other := _other_summand(addition, end)) is not None:
-        end = addition
+    end, other = _with_sum(node)
     after = _only_user(end)
     relu = after is not None and _is_relu(after, modules)
     end = after if relu and after is not None else end
-    written.add_submodule(name, FusedConvolution(layer, relu))
+    _replace(written, node, end, other, FusedConvolution(layer, relu), name)
+
+
+def _fuse_linear(written: fx.GraphModule, node: fx.Node, layer: nn.Linear, name: str) -> None:
+    """Put one operation in the place of a linear layer and of what follows it alone: a sum or GELU."""
+    modules = dict(written.named_modules())
+    end, other = _with_sum(node)
+    after = _only_user(end)
+    gelu = None if other is not None or after is None else _approximation(after, modules)
+    end = after if gelu is not None and after is not None else end
+    _replace(written, node, end, other, FusedLinear(layer, gelu), name)
+
+
+def _with_sum(node: fx.Node) -> tuple[fx.Node, fx.Node | None]:
+    """Where an operation ends together with the sum that alone uses it, and the other summand."""
+    addition = _only_user(node)
+    other = None if addition is None else _other_summand(addition, node)
+    return (node, None) if other is None or addition is None else (addition, other)
+
+
+def _replace(
+    written: fx.GraphModule, node: fx.Node, end: fx.Node, other: fx.Node | None, module: nn.Module, name: str
+) -> None:
+    """Call a module in the place of a chain of operations, the first of which is `node` and the last `end`."""
+    written.add_submodule(name, module)
     with written.graph.inserting_after(end):
         operands = (node.args[0],) if other is None else (node.args[0], other)
         whole = written.graph.call_module(name, operands)
@@ -200,6 +229,22 @@ def _other_summand(node: fx.Node, one: fx.Node) -> fx.Node | None:
 
 def _shape(node: fx.Node) -> Any:
     return node.meta.get("shape")
+
+
+def _is_on_tokens(layer: nn.Linear, node: fx.Node) -> bool:
+    """Whether a layer has many rows an example, so that packing its weights is soon made up for."""
+    inputs = node.args[0] if node.args and not node.kwargs else None
+    return plain_layer(layer) and isinstance(inputs, fx.Node) and len(_shape(inputs) or ()) > 2
+
+
+def _approximation(node: fx.Node, modules: dict[str, nn.Module]) -> str | None:
+    """The approximation of a GELU; None where a node is something else."""
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        return module.approximate if type(module) is nn.GELU and not altered(module) else None
+    if node.op != "call_function" or node.target is not functional.gelu or len(node.args) != 1:
+        return None
+    return str(node.kwargs.get("approximate", "none"))
 
 
 def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
