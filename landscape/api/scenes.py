@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +84,27 @@ def _looking(scene: Scene, looks: Appearance | None) -> Scene:
         return scene
     looks.check(scene)
     return looks.applied(scene)
+
+
+def parted(options: Mapping[str, Any]) -> tuple[Appearance, dict[str, Any]]:
+    """Tell the looks among the options of `plot` from what chooses and scales the values.
+
+    Args:
+        options: Options of `plot`, without its file.
+
+    Returns:
+        The looks, and the others, for `scene_of`.
+
+    Raises:
+        LandscapeError: If an option is unknown, or a look cannot be drawn.
+    """
+    from landscape.api.drawing import plot
+    from landscape.rendering.appearance import Appearance
+
+    looks = {field.name for field in dataclasses.fields(Appearance)}
+    known = set(inspect.signature(plot).parameters) - {"surface", "kind", "out"}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise LandscapeError(f"a figure has no option {unknown[0]!r}; {nearest(unknown[0], known)}")
+    chosen = {name: value for name, value in options.items() if name in looks}
+    return Appearance(**chosen), {name: value for name, value in options.items() if name not in looks}
