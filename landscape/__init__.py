@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
-    from landscape.api import check, compare, compute, load, plot
+    from landscape.api import animate, check, compare, compute, convert, load, plot
     from landscape.errors import LandscapeError
-    from landscape.types import Axis, Finding, Grid, Job, Surface
+    from landscape.types import Axis, Finding, Grid, Job, Surface, Trajectory
 
 __version__ = "0.1.0"
 __all__ = [
     # verbs
+    "animate",
     "check",
     "compare",
     "compute",
+    "convert",
     "load",
     "plot",
     # data
@@ -29,15 +31,16 @@ __all__ = [
     "Grid",
     "Job",
     "Surface",
+    "Trajectory",
     # errors
     "LandscapeError",
     "__version__",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("check", "compare", "compute", "load", "plot"), "landscape.api"),
+    **dict.fromkeys(("animate", "check", "compare", "compute", "convert", "load", "plot"), "landscape.api"),
     "Comparison": "landscape.analysis.comparison",
-    **dict.fromkeys(("Axis", "Finding", "Grid", "Job", "Surface"), "landscape.types"),
+    **dict.fromkeys(("Axis", "Finding", "Grid", "Job", "Surface", "Trajectory"), "landscape.types"),
     "LandscapeError": "landscape.errors",
 }
 

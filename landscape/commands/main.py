@@ -15,8 +15,10 @@ COMMANDS = {
     "compute": "landscape.commands.compute:compute",
     "plot": "landscape.commands.plot:plot",
     "compare": "landscape.commands.compare:compare",
+    "animate": "landscape.commands.animate:animate",
     "check": "landscape.commands.check:check",
     "info": "landscape.commands.info:info",
+    "convert": "landscape.commands.convert:convert",
     "models": "landscape.commands.models:models",
     "demo": "landscape.commands.demo:demo",
 }

@@ -95,9 +95,22 @@ def _remove_leftovers(path: Path) -> None:
                 part.unlink()
 
 
+def make_folder(path: str | Path) -> None:
+    """Make the folder of a file that is to be written.
+
+    Args:
+        path: The file.
+
+    Raises:
+        SurroundingsError: If it cannot be made.
+    """
+    with _failing_to_write(Path(path)):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[h5py.File]:
-    """Write a whole file beside the old one, then put it in its place, so that a reader sees the one or the other.
+    """Write a whole HDF5 file beside the old one, then put it in its place: a reader sees the one or the other.
 
     Args:
         path: Where the file will be; its folder exists.
@@ -105,19 +118,33 @@ def replacing(path: str | Path) -> Iterator[h5py.File]:
     Yields:
         The open new file.
     """
+    with replaced(path) as temporary, h5py.File(temporary, "w") as file:
+        yield file
+
+
+@contextmanager
+def replaced(path: str | Path) -> Iterator[Path]:
+    """Put a file in its place once it is written as a whole, whatever is in it.
+
+    Args:
+        path: Where the file will be; its folder exists.
+
+    Yields:
+        Where to write it meanwhile.
+    """
     path = Path(path)
     with _failing_to_write(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
+        temporary = Path(name)
         try:
-            with h5py.File(temporary, "w") as file:
-                yield file
+            yield temporary
             _flush(temporary)
             # mkstemp makes the file private; a result is as readable as any other file of the user's.
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -127,7 +154,7 @@ def _failing_to_write(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError where closing a file fails
         reason = getattr(error, "strerror", None) or error
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "free some space or give another place with --out" if full else "give another place with --out"
+        advice = "free some space or name another place" if full else "name another place"
         raise SurroundingsError(
             f"cannot write {str(path)!r}: {reason}; nothing that was there is lost: {advice}"
         ) from error
@@ -171,7 +198,7 @@ def sole_writer(path: str | Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _flush(path: str) -> None:
+def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)

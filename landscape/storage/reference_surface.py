@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import landscape
-from landscape.errors import LandscapeError
+from landscape.errors import LandscapeError, nearest
 from landscape.storage.opening import format_of, opened, replacing
 from landscape.storage.schema import FORMAT, TEXT
 from landscape.types import Axis, FloatArray, Grid, Job, Surface
@@ -93,20 +93,28 @@ def read_reference_surface(path: str | Path, samples: int | None = None) -> Surf
 
 
 def write_reference_surface(
-    path: str | Path, surface: Surface, split: str | None = None, dir_file: str = ""
+    surface: Surface, path: str | Path, *, split: str | None = None, dir_file: str = ""
 ) -> tuple[str, ...]:
     """Write a surface as the reference tool does, so that its scripts read it and its program goes on with it.
 
     Args:
-        path: Where the file will be.
         surface: A plain surface.
+        path: Where the file will be.
         split: The split that becomes `train_loss` and `train_acc`, the only ones that the tool draws; None for `train`,
             or the first where there is none. The split `test` becomes `test_loss` and `test_acc` unless it is chosen.
         dir_file: The path of the direction file that the tool is to be told.
 
     Returns:
         What is said of the file otherwise than in the surface, a sentence each.
+
+    Raises:
+        LandscapeError: If there is no such split, or the surface holds several.
     """
+    _refuse_several(surface)
+    if split is not None and split not in surface.splits:
+        raise LandscapeError(
+            f"{surface.path or 'this surface'} has no split {split!r}; {nearest(split, surface.splits)}"
+        )
     chosen = split or ("train" if "train" in surface.splits else surface.splits[0])
     names = {"train": chosen, **({"test": "test"} if "test" in surface.splits and chosen != "test" else {})}
     with replacing(path) as file:
@@ -119,6 +127,14 @@ def write_reference_surface(
             _write_split(file, name, surface, own)
         _write_eigenvalues(file, surface, chosen)
     return _remarks(surface, names)
+
+
+def _refuse_several(surface: Surface) -> None:
+    if len(surface.dimensions) > len(surface.grid.axes):
+        raise LandscapeError(
+            f"{surface.path or 'this surface'} holds several surfaces, and a file of the 2018 tool one: select it with "
+            "--bn and --repeat"
+        )
 
 
 def _grid(file: h5py.File) -> tuple[Grid, tuple[NDArray[np.intp], ...]]:
