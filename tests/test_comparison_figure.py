@@ -149,7 +149,7 @@ def test_a_grid_with_a_hole_or_a_doubled_cell_is_refused():
         comparison_grid(FOUR[:3])
     with pytest.raises(LandscapeError, match="of a there are 2 with frozen"):
         comparison_grid([FOUR[0], FOUR[0]])
-    with pytest.raises(LandscapeError, match="are '2d' or '3d', not '1d'"):
+    with pytest.raises(LandscapeError, match=r"the pictures of a comparison are '2d', .*'3d'.*, not '1d'"):
         comparison_grid(FOUR, kind="1d")
 
 

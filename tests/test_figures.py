@@ -104,7 +104,8 @@ def test_a_net_without_statistics_has_no_policy_for_them():
 def test_the_caption_names_how_it_was_made():
     words = caption(valley(bn_stats="batch", bn_batch_size=128, seed=7))
     assert words == (
-        "Test split, n = 200; BatchNorm statistics of each batch of 128; filter-normalised random directions, seed 7."
+        "Test split, n = 200; BatchNorm statistics of each batch of 128; filter-normalised random directions, seed 7; "
+        "1 on an axis: every filter moves by its own norm."
     )
 
 
@@ -124,7 +125,10 @@ def test_what_is_not_the_default_is_said(settings, phrase):
 
 def test_differences_stand_on_lines_of_their_own():
     lines = caption([valley(seed=1), valley(seed=2, name="b.pt")]).splitlines()
-    assert lines[0] == "Test split, n = 200; BatchNorm statistics frozen (the checkpoint's)."
+    assert lines[0] == (
+        "Test split, n = 200; BatchNorm statistics frozen (the checkpoint's); "
+        "1 on an axis: every filter moves by its own norm."
+    )
     assert lines[1:] == [
         "net: filter-normalised random directions, seed 1.",
         "b: filter-normalised random directions, seed 2.",

@@ -96,6 +96,11 @@ class Scale:
         return np.asarray((self.transform(values) - low) / (high - low), dtype=np.float64)
 
     @property
+    def tolerance(self) -> float:
+        """How far beyond an end a value may lie by rounding alone."""
+        return 1e-12 * max(abs(self.lower), abs(self.upper))
+
+    @property
     def boundaries(self) -> tuple[float, ...]:
         """The ends and the levels between them: the edges of the filled bands."""
         return (self.lower, *(level for level in self.levels if self.lower < level < self.upper), self.upper)

@@ -13,7 +13,12 @@ FIGURES = Registry(
     {
         "1d": "landscape.rendering.profiles:profile",
         "2d": "landscape.rendering.figures:contour",
+        "lines": "landscape.rendering.figures:lines",
+        "filled": "landscape.rendering.figures:filled",
+        "heat": "landscape.rendering.figures:heat",
         "3d": "landscape.rendering.figures:surface3d",
+        "uncertainty": "landscape.rendering.figures:uncertainty",
+        "drift": "landscape.rendering.figures:drift",
         "comparison": "landscape.rendering.comparison:comparison",
         "grid": "landscape.rendering.comparison:comparison_grid",
         "difference": "landscape.rendering.difference:difference",

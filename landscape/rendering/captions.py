@@ -5,16 +5,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
 from landscape.analysis.scales import Scale
+from landscape.rendering.gaps import gaps
 from landscape.rendering.names import Called, called, plain, policy_words
-from landscape.rendering.quantities import DRIFT, FLOOR, measured, split_of
+from landscape.rendering.quantities import DRIFT, FLOOR, Measured, measured, split_of
 from landscape.types import Surface
+from landscape.types.job import UNKNOWN
 from landscape.types.surface import INTERPOLATED
+
+_UNITS = {
+    "filter": "every filter moves by its own norm",
+    "layer": "every layer moves by its own norm",
+    "weight": "every weight moves by a standard normal multiple of itself",
+    "dfilter": "every filter moves by a vector of norm 1",
+    "dlayer": "every layer moves by a vector of norm 1",
+    "none": "every weight moves by a standard normal number",
+}
 
 
 def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str, ...]:
@@ -38,6 +48,7 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     else:
         normalised = "unnormalised" if job.normalize == "none" else f"{job.normalize}-normalised"
         said.append(f"{normalised} random directions, seed {job.seed}")
+    said += unit_of_axes(surface)
     said += _repeats(surface)
     said += _interpolation(surface, quantities[0])
     if whole := surface.provenance.get("part_of"):
@@ -48,6 +59,25 @@ def facts(surface: Surface, quantities: Sequence[str] = ("loss",)) -> tuple[str,
     said += [f"{job.parametrization} parametrization"] if job.parametrization != "effective" else []
     said += [f"precision {surface.arithmetic}"] if job.precision != "fp32" else []
     return tuple(plain(phrase) for phrase in said)
+
+
+def unit_of_axes(surface: Surface) -> list[str]:
+    """What the number 1 on an axis stands for, if that is known.
+
+    Args:
+        surface: The surface.
+
+    Returns:
+        A phrase or none.
+    """
+    job = surface.job
+    if job.directions == UNKNOWN:
+        return []
+    if job.directions.endswith(")"):
+        return ["1 on an axis: the other network"]
+    if job.directions != "random":
+        return ["1 on an axis: the direction as it is in that file"]
+    return [f"1 on an axis: {_UNITS.get(job.normalize, f'the direction normalised by {job.normalize}')}"]
 
 
 def _interpolation(surface: Surface, quantity: str) -> list[str]:
@@ -145,7 +175,7 @@ def caption(
     scale: Scale | None = None,
     legend: str = "",
     names: Sequence[Called] = (),
-    counted: Sequence[tuple[str, Surface]] | None = None,
+    counted: Sequence[tuple[str, Surface | Measured]] | None = None,
     hatched: str = "hatched",
     beyond: bool = True,
 ) -> str:
@@ -157,7 +187,7 @@ def caption(
         scale: The scale shared by all.
         legend: What the marks mean.
         names: What to call the surfaces where they differ; as `called` does if left out.
-        counted: Where gaps are counted, with a name for each, if not in the surfaces.
+        counted: Where gaps are counted, surfaces or values, with a name for each, if not in the surfaces.
         hatched: How cells that are not finite are shown.
         beyond: Whether cells beyond the ends of the scale are counted.
 
@@ -175,7 +205,7 @@ def caption(
             for surface, phrases in zip(surfaces, each, strict=True)
         ]
     shared = [phrase for phrase in each[0] if all(phrase in others for others in each)]
-    where = counted or list(zip(titles, surfaces, strict=True))
+    where = counted if counted is not None else list(zip(titles, surfaces, strict=True))
     missing = gaps(where, quantities[0], scale if beyond else None, hatched)
     several = len(surfaces) > 1
     lines = [_sentence([*shared, *([] if several else missing), *_drawn(scale), *([legend] if legend else [])])]
@@ -214,57 +244,12 @@ def _sentence(phrases: Sequence[str]) -> str:
 def _drawn(scale: Scale | None) -> list[str]:
     if scale is None:
         return []
-    said = ["log scale" if scale.log else "linear scale"]
+    said = [
+        f"log scale of the value + {scale.offset:g}" if scale.offset else "log scale" if scale.log else "linear scale"
+    ]
     if scale.levels:
         ends = f"{scale.text(scale.levels[0])} to {scale.text(scale.levels[-1])}"
         gaps_between = np.diff(scale.levels)
         uneven = not scale.log and len(gaps_between) > 1 and gaps_between.max() > 1.01 * gaps_between.min()
         said.append(f"{len(scale.levels)} contour levels, {ends}" + (", unevenly spaced" if uneven else ""))
     return said
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """Cells of a surface that are not drawn as measured."""
-
-    what: str
-    number: int
-    size: int
-    verdict: str
-
-
-def gaps(
-    surfaces: Sequence[tuple[str, Surface]], quantity: str, scale: Scale | None = None, hatched: str = "hatched"
-) -> list[str]:
-    """What of some surfaces is not drawn as measured, counted.
-
-    Args:
-        surfaces: The surfaces with their names, which are said where there are several.
-        quantity: The quantity drawn.
-        scale: Its scale, for the values beyond its ends.
-        hatched: How cells that are not finite are shown.
-
-    Returns:
-        A phrase for each kind of gap, none if all is drawn.
-    """
-    found: dict[tuple[str, str], list[str]] = {}
-    for name, surface in surfaces:
-        for gap in _gaps(surface, quantity, scale, hatched):
-            told = found.setdefault((gap.what, gap.verdict), [])
-            verdict = "" if told else f" cells {gap.verdict}"
-            told.append(f"{gap.number:,} of {gap.size:,}{verdict}" + (f" in {name}" if len(surfaces) > 1 else ""))
-    return [f"{what}{', '.join(told)}" for (what, _), told in found.items()]
-
-
-def _gaps(surface: Surface, quantity: str, scale: Scale | None, hatched: str) -> list[_Gap]:
-    data = measured(surface, quantity)
-    size, found = data.values.size, []
-    if scale is not None:
-        tolerance = 1e-12 * max(abs(scale.lower), abs(scale.upper))
-        above = int((data.finite > scale.upper + tolerance).sum())
-        below = int((data.finite < scale.lower - tolerance).sum())
-        found.append(_Gap(f"clipped at {scale.text(scale.upper)}: ", above, size, "lie above"))
-        found.append(_Gap("", below, size, f"lie below {scale.text(scale.lower)}"))
-    found.append(_Gap(f"{hatched}: ", int(data.broken.sum()), size, "not finite"))
-    found.append(_Gap("blank: ", int((~data.done).sum()), size, "not yet computed"))
-    return [gap for gap in found if gap.number]

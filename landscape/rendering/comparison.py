@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from typing import Unpack
 
+from landscape.analysis.scales import ScaleOptions
 from landscape.errors import LandscapeError
 from landscape.rendering.names import Called, called, policy_words
 from landscape.rendering.planes import (
-    Levels,
     centre_note,
     colour_bar,
-    from_above,
-    in_space,
     panel,
     planes,
     proportion,
@@ -25,6 +23,7 @@ from landscape.rendering.profiles import profile
 from landscape.rendering.quantities import full_name, measured
 from landscape.rendering.scene import Panel, RowLabel, Scene
 from landscape.rendering.selection import names_of, selected
+from landscape.rendering.views import from_above, in_space, view
 from landscape.types import Surface
 
 SPACE_TO_PLANE = 1.15
@@ -36,10 +35,8 @@ _CELLS = {1: 3.6, 2: 3.2, 3: 2.7}
 def comparison(
     surfaces: Surface | Sequence[Surface],
     quantity: str = "loss",
-    log: bool | None = None,
-    clip: float | None = None,
-    levels: Levels = None,
     names: Sequence[str] | None = None,
+    **options: Unpack[ScaleOptions],
 ) -> Scene:
     """Draw models side by side: a row for each model and policy, from above and in space; lines in the same axes.
 
@@ -50,26 +47,24 @@ def comparison(
         surfaces: Several, all over one direction or all over two; those that hold several policies give one row each.
         quantity: `loss`, `accuracy`, ... of the first split, `split/name`, or `drift` and what else is measured of
             BatchNorm's statistics.
-        log: Whether the scale is logarithmic; None decides by the values.
-        clip: The largest value shown; None decides by the values.
-        levels: About how many levels, or the levels themselves.
         names: What to call the models, one name per surface given; those of their checkpoints if left out.
+        options: What is asked of the scale.
 
     Returns:
         The figure.
 
     Raises:
-        LandscapeError: If there is nothing to draw, lines and planes mix, names are missing, or the quantity, clip or
-            levels do not fit.
+        LandscapeError: If there is nothing to draw, lines and planes mix, names are missing, or the quantity or the
+            options do not fit.
     """
     lines = selected(surfaces, quantity, repeats=True)
     if len({len(surface.grid.axes) for surface in lines}) > 1:
         raise LandscapeError("a comparison needs surfaces that all have one direction or all two; compare them apart")
     if len(lines[0].grid.axes) == 1:
-        return profile(surfaces, full_name(lines[0], quantity), log, clip, levels, names)
+        return profile(surfaces, full_name(lines[0], quantity), names, **options)
     found = planes(surfaces, quantity, "comparison")
     data = [measured(surface, quantity) for surface in found]
-    scale = shared_scale(data, log, clip, levels)
+    scale = shared_scale(data, **options)
     rows = called(found, names_of(surfaces, quantity, names), policies=True)
     panels = []
     for index, (surface, each) in enumerate(zip(found, data, strict=True)):
@@ -95,11 +90,10 @@ def comparison(
 def comparison_grid(
     surfaces: Surface | Sequence[Surface],
     quantity: str = "loss",
-    log: bool | None = None,
-    clip: float | None = None,
-    levels: Levels = None,
     names: Sequence[str] | None = None,
-    kind: Literal["2d", "3d"] = "2d",
+    kind: str = "2d",
+    points: bool = False,
+    **options: Unpack[ScaleOptions],
 ) -> Scene:
     """Draw a grid of pictures with a row for each model and a column for each policy for BatchNorm's statistics.
 
@@ -108,12 +102,11 @@ def comparison_grid(
     Args:
         surfaces: Planes, each model under every policy: in files with several policies, or in one file each.
         quantity: As for `comparison`.
-        log: Whether the scale is logarithmic; None decides by the values.
-        clip: The largest value shown; None decides by the values.
-        levels: About how many levels, or the levels themselves.
         names: What to call the models, one name per surface given: what has the same name stands in the same row. Those
             of their checkpoints if left out.
-        kind: `"2d"` from above, or `"3d"` in space.
+        kind: Which view each picture is, one of `VIEWS`: `"2d"`, `"heat"`, `"3d"`, ...
+        points: Whether to mark the points that were measured.
+        options: What is asked of the scale.
 
     Returns:
         The figure.
@@ -121,27 +114,25 @@ def comparison_grid(
     Raises:
         LandscapeError: If not every model is there once under every policy, or as for `comparison`.
     """
-    if kind not in {"2d", "3d"}:
-        raise LandscapeError(f"the pictures of a comparison are '2d' or '3d', not {kind!r}")
     found = planes(surfaces, quantity, "comparison")
     own = [one.name for one in called(found, names_of(surfaces, quantity, names), policies=True)]
     models, policies = dict.fromkeys(own), dict.fromkeys(surface.job.bn_stats for surface in found)
     ordered = [_only(found, own, model, policy) for model, policy in product(models, policies)]
-    data = [measured(surface, quantity) for surface in ordered]
-    scale = shared_scale(data, log, clip, levels)
+    shown = view(kind, ordered, quantity, points, options)
     panels = []
-    for index, (surface, each) in enumerate(zip(ordered, data, strict=True)):
-        marks = (from_above if kind == "2d" else in_space)(surface, each, scale)
-        bare = panel(kind, ordered, index, [*marks, *centre_note(surface, each.name)], scale)
+    for index, (surface, marks) in enumerate(zip(ordered, shown.marks, strict=True)):
+        noted = [*marks, *centre_note(surface, shown.data[index].name)]
+        bare = panel(shown.kind, ordered, index, noted, shown.scale, shown.whole)
         panels.append(_placed(bare, index, len(policies), len(models), policy_words(surface.job.bn_stats)))
-    width = _CELLS.get(len(policies), 2.4) * (1.15 if kind == "3d" else 1.0)
+    flat = shown.kind == "2d"
+    width = _CELLS.get(len(policies), 2.4) * (1.0 if flat else SPACE_TO_PLANE)
     titles = [Called(model, (policy_words(policy),)) for model, policy in product(models, policies)]
     return Scene(
         panels=tuple(panels),
-        caption=words_under(ordered, data, scale, panels, titles),
-        size=(width, width * (proportion(ordered) if kind == "2d" else 0.85)),
+        caption=words_under(ordered, shown.data, shown.scale, panels, titles, shown.said),
+        size=(width, width * (proportion(ordered, shown.whole) if flat else 0.85)),
         columns=len(policies),
-        bar=colour_bar(data, scale, banded=kind == "2d"),
+        bar=colour_bar(shown.data, shown.scale, shown.banded, shown.unit),
         rows=tuple(RowLabel(model) for model in models),
     )
 

@@ -10,7 +10,7 @@ from landscape.analysis.scales import Scale, centred_scale
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
 from landscape.rendering.names import Called, called, plain, quantity_words
-from landscape.rendering.planes import Levels, panel, planes, proportion, trained
+from landscape.rendering.planes import panel, planes, proportion, trained
 from landscape.rendering.quantities import Measured, is_accuracy, measured
 from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Mark, Scene
 from landscape.types import FloatArray, Surface
@@ -24,8 +24,10 @@ def difference(
     b: Surface,
     quantity: str = "loss",
     clip: float | None = None,
-    levels: Levels = None,
+    levels: int | Sequence[float] | None = None,
     names: Sequence[str] | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
 ) -> Scene:
     """Draw what one surface has more or less than another, `b - a`, seen from above.
 
@@ -39,6 +41,8 @@ def difference(
         clip: The largest absolute difference shown; None decides by the values.
         levels: About how many levels, or the levels themselves.
         names: What to call the two; their checkpoints if left out.
+        vmin: The lower end of the scale; one of the two ends says the other.
+        vmax: The upper end.
 
     Returns:
         The figure; accuracies differ in percentage points.
@@ -55,7 +59,7 @@ def difference(
     first, second = (measured(surface, quantity) for surface in pair)
     own = called(pair, names)
     values = second.finite - first.finite
-    scale = centred_scale(values, clip, levels)
+    scale = centred_scale(values, clip, levels, vmin, vmax)
     x, y = (axis.array() for axis in pair[0].grid.axes)
     broken = first.broken | second.broken
     marks: list[Mark] = [

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from landscape.rendering.scene import Contour, Heat, Panel, Points
+from landscape.rendering.scene import Contour, Cut, Heat, Lowest, Panel, Points, Trail
 from landscape.types import FloatArray
 
 # Distances are parts of a panel this many inches wide; in a smaller one letters take more of it.
@@ -55,6 +55,12 @@ def isolines(mark: Contour) -> tuple[Isoline, ...]:
     )
 
 
+def rim(mark: Cut) -> tuple[FloatArray, ...]:
+    """The line along which a surface is cut off, in pieces of shape (n, 2); it lies at the upper end of the scale."""
+    height = float(mark.scale.heights(mark.scale.upper))
+    return tuple(np.asarray(piece) for piece in _generator(mark).lines(height))
+
+
 def bands(mark: Heat) -> tuple[tuple[FloatArray, ...], ...]:
     """The outlines of the filled bands of the scale, to be painted in this order.
 
@@ -85,7 +91,7 @@ def _rings(polygons: Sequence[Any], offsets: Sequence[Any]) -> list[FloatArray]:
     ]
 
 
-def _generator(mark: Contour | Heat) -> Any:
+def _generator(mark: Contour | Heat | Cut) -> Any:
     from contourpy import FillType, LineType, contour_generator
 
     heights = np.ma.masked_invalid(mark.scale.heights(mark.values)).T
@@ -98,7 +104,7 @@ def labels(panel: Panel, lines: Sequence[Isoline], width: float = WIDTH, most: i
     """Choose where to write the levels: on straight pieces, apart from each other, the marks and the edges.
 
     Args:
-        panel: The panel that the lines lie in; its ranges and its `Points` matter.
+        panel: The panel that the lines lie in; its ranges and the single places in it matter.
         lines: The lines.
         width: Width of the panel in inches: in a small one letters need more of its room.
         most: The most labels to place.
@@ -110,7 +116,7 @@ def labels(panel: Panel, lines: Sequence[Isoline], width: float = WIDTH, most: i
     small = max(1.0, WIDTH / width)
     origin = np.array([panel.x_range[0], panel.y_range[0]])
     extent = np.array([panel.x_range[1], panel.y_range[1]]) - origin
-    marks = [np.column_stack([mark.x, mark.y]) for mark in panel.marks if isinstance(mark, Points)]
+    marks = [np.column_stack([mark.x, mark.y]) for mark in panel.marks if isinstance(mark, Points | Lowest | Trail)]
     avoid = (np.concatenate(marks) - origin) / extent if marks else np.empty((0, 2))
     walked = [(line.level, _walk([(piece - origin) / extent for piece in line.pieces], small)) for line in lines]
     placed: list[Label] = []

@@ -145,20 +145,27 @@ def _said(field: str, surface: Surface) -> str:
     return plain({"normalize": f"{value} normalization"}.get(field, f"{field} {value}"), LONGEST // 2 + len(field))
 
 
-def quantity_label(name: str, scale: Scale | None = None, clipped: bool = False) -> str:
+def quantity_label(
+    name: str, scale: Scale | None = None, clipped: bool = False, clipped_below: bool = False, unit: str = ""
+) -> str:
     """A quantity as an axis label, with what its scale does to it.
 
     Args:
         name: `split/quantity` or `statistics/quantity`.
         scale: Its scale, if that is to be said.
         clipped: Whether values lie above the scale.
+        clipped_below: Whether values lie below it.
+        unit: Its unit, if that is not the usual one.
 
     Returns:
         For example `test loss (log scale)` or `test accuracy (%)`.
     """
-    remarks = ["%"] if is_accuracy(name) else ["nats per channel"] if name.startswith(STATISTICS) else []
-    remarks += ["log scale"] if scale and scale.log else []
-    remarks += [f"clipped at {scale.text(scale.upper)}"] if scale and clipped else []
+    usual = "%" if is_accuracy(name) else "nats per channel" if name.startswith(STATISTICS) else ""
+    remarks = [said] if (said := unit or usual) else []
+    if scale:
+        remarks += [f"log of value + {scale.offset:g}" if scale.offset else "log scale"] if scale.log else []
+        ends = [scale.text(scale.lower)] * clipped_below + [scale.text(scale.upper)] * clipped
+        remarks += [f"clipped {'below ' if not clipped else ''}at {' and '.join(ends)}"] if ends else []
     return plain(quantity_words(name)) + (f" ({', '.join(remarks)})" if remarks else "")
 
 

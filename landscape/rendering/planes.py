@@ -1,21 +1,32 @@
-"""Surfaces over two directions, as marks and panels: from above and in space, on a scale that all share."""
+"""Surfaces over two directions: what panels that stand side by side share, and the single places that are marked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
-from landscape.analysis.scales import Scale, choose_scale
+from landscape.analysis.scales import Scale, ScaleOptions, choose_scale
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
-from landscape.rendering.names import Called, axis_label, plain, quantity_label, quantity_words, titles
-from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, refining, sampled, split_of
-from landscape.rendering.scene import ColourBar, Contour, Hatch, Heat, Kind, Mark, Mesh, Note, Panel, Points, Sites
+from landscape.rendering.names import Called, axis_label, called, plain, quantity_label, quantity_words, titles
+from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, sampled, split_of
+from landscape.rendering.scene import (
+    ColourBar,
+    Cut,
+    Kind,
+    Lowest,
+    Mark,
+    Note,
+    Panel,
+    Points,
+    Sites,
+    Trail,
+    cell_edges,
+)
 from landscape.rendering.selection import selected
 from landscape.types import Surface
-
-Levels = int | Sequence[float] | None
 
 
 def planes(surfaces: Surface | Sequence[Surface], quantity: str, figure: str) -> list[Surface]:
@@ -42,68 +53,29 @@ def planes(surfaces: Surface | Sequence[Surface], quantity: str, figure: str) ->
     return found
 
 
-def shared_scale(
-    data: Sequence[Measured], log: bool | None = None, clip: float | None = None, levels: Levels = None
-) -> Scale:
+def shared_scale(data: Sequence[Measured], **options: Unpack[ScaleOptions]) -> Scale:
     """Choose the scale that several panels share.
 
     Args:
         data: The values of all.
-        log: Whether it is logarithmic; None decides by the values.
-        clip: Its upper end; None decides by the values.
-        levels: About how many levels, or the levels themselves.
+        options: What is asked of the scale.
 
     Returns:
         The scale.
     """
-    return choose_scale([each.finite for each in data], log, clip, levels, is_accuracy(data[0].name))
+    return choose_scale([each.finite for each in data], bounded=is_accuracy(data[0].name), **options)
 
 
-def from_above(surface: Surface, data: Measured, scale: Scale, points: bool = False) -> tuple[Mark, ...]:
-    """A surface seen from above: filled levels, lines, gaps and the trained weights.
-
-    Args:
-        surface: The surface.
-        data: What is drawn of it.
-        scale: The scale.
-        points: Whether to mark the points that were measured, as is done in any case while a run refines.
-
-    Returns:
-        Marks from back to front.
-    """
-    x, y = (axis.array() for axis in surface.grid.axes)
-    return (
-        Heat(x, y, data.finite, scale, quantity_label(data.name)),
-        Contour(x, y, data.finite, scale),
-        *([Hatch(x, y, data.broken)] if data.broken.any() else []),
-        *(_sites(surface, data) if points or refining(surface) else []),
-        *trained(surface),
-    )
-
-
-def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]:
-    """A surface in space over its contour lines.
+def sites(surface: Surface, data: Measured) -> list[Mark]:
+    """A dot at every point that was measured, and at none that was interpolated.
 
     Args:
         surface: The surface.
         data: What is drawn of it.
-        scale: The scale.
 
     Returns:
-        Marks from back to front.
+        One mark.
     """
-    x, y = (axis.array() for axis in surface.grid.axes)
-    return (
-        Contour(x, y, data.finite, scale),
-        *([Hatch(x, y, data.broken)] if data.broken.any() else []),
-        *trained(surface),
-        Mesh(x, y, data.finite, scale, quantity_label(data.name)),
-        *_standing(surface, data, scale),
-    )
-
-
-def _sites(surface: Surface, data: Measured) -> list[Mark]:
-    """A dot at every point that was measured, and at none that was interpolated."""
     x, y = (axis.array() for axis in surface.grid.axes)
     i, j = np.nonzero(sampled(surface, data.name))
     return [Sites(x[i], y[j])]
@@ -122,12 +94,46 @@ def trained(surface: Surface) -> list[Mark]:
     return [Points(np.zeros(1), np.zeros(1), "trained weights")] if inside else []
 
 
-def _standing(surface: Surface, data: Measured, scale: Scale) -> list[Mark]:
-    """The mark at the trained weights on the surface itself: that on the floor may be hidden by it."""
+def standing(surface: Surface, data: Measured, scale: Scale) -> list[Mark]:
+    """The mark at the trained weights on the surface itself: that on the floor may be hidden by it.
+
+    Args:
+        surface: The surface.
+        data: What is drawn of it.
+        scale: The scale.
+
+    Returns:
+        One mark, or none where the surface is cut off or the grid has no point there.
+    """
     index = surface.grid.centre()
     value = np.nan if index is None else data.finite.flat[index]
     on_show = np.isfinite(value) and value <= scale.upper
     return [Points(np.zeros(1), np.zeros(1), "trained weights", np.array([value]))] if on_show else []
+
+
+def lowest(surface: Surface, data: Measured, scale: Scale | None = None) -> list[Mark]:
+    """The mark at the smallest measured loss of the grid, if that is smaller than the loss of the trained weights.
+
+    Args:
+        surface: The surface.
+        data: What is drawn of it.
+        scale: The scale of a picture in space.
+
+    Returns:
+        One mark or none; none for what is no loss.
+    """
+    values = np.where(sampled(surface, data.name), data.finite, np.nan)
+    if not data.name.endswith("/loss") or not np.isfinite(values).any():
+        return []
+    i, j = np.unravel_index(np.nanargmin(values), values.shape)
+    least, index = float(values[i, j]), surface.grid.centre()
+    known = surface.centre.get(split_of(data.name), {}).get("loss", np.nan)
+    if least >= np.fmin(known, np.nan if index is None else values.flat[index]):
+        return []
+    x, y = (axis.array()[[place]] for axis, place in zip(surface.grid.axes, (i, j), strict=True))
+    where = ", ".join(f"{float(place[0]):.3g}".replace("-", "\N{MINUS SIGN}") for place in (x, y))
+    label = f"smallest {quantity_words(data.name)} on the grid, {least:.4g} at ({where})"
+    return [Lowest(x, y, label, None if scale is None else np.array([least]))]
 
 
 def centre_note(surface: Surface, name: str) -> list[Mark]:
@@ -153,26 +159,30 @@ def centre_note(surface: Surface, name: str) -> list[Mark]:
     return [Note(plain(f"trained weights: {', '.join(said)}"))] if said else []
 
 
-def axis_ranges(surfaces: Sequence[Surface]) -> list[tuple[float, float]]:
+def axis_ranges(surfaces: Sequence[Surface], whole: bool = False) -> list[tuple[float, float]]:
     """For each axis, the range that holds the grids of all surfaces.
 
     Args:
         surfaces: Surfaces with equally many axes.
+        whole: Whether it holds the whole cells around the outermost grid points.
 
     Returns:
         Lower and upper end per axis.
     """
     columns = zip(*(surface.grid.axes for surface in surfaces), strict=True)
-    return [(min(axis.values[0] for axis in axes), max(axis.values[-1] for axis in axes)) for axes in columns]
+    places = [[cell_edges(axis.array()) if whole else axis.array() for axis in axes] for axes in columns]
+    return [(min(float(each[0]) for each in some), max(float(each[-1]) for each in some)) for some in places]
 
 
-def proportion(surfaces: Sequence[Surface]) -> float:
+def proportion(surfaces: Sequence[Surface], whole: bool = False) -> float:
     """Height over width of a panel in which both axes have one unit, as far as that can be drawn."""
-    across, along = (high - low for low, high in axis_ranges(surfaces))
+    across, along = (high - low for low, high in axis_ranges(surfaces, whole))
     return float(np.clip(along / across, 0.5, 1.4))
 
 
-def panel(kind: Kind, surfaces: Sequence[Surface], index: int, marks: Sequence[Mark], scale: Scale) -> Panel:
+def panel(
+    kind: Kind, surfaces: Sequence[Surface], index: int, marks: Sequence[Mark], scale: Scale, whole: bool = False
+) -> Panel:
     """One of several panels that share their ranges, without a title.
 
     Args:
@@ -181,11 +191,12 @@ def panel(kind: Kind, surfaces: Sequence[Surface], index: int, marks: Sequence[M
         index: Which of the surfaces this one shows.
         marks: Its marks.
         scale: The scale.
+        whole: Whether cells at the edge are shown whole.
 
     Returns:
         The panel.
     """
-    x_range, y_range = axis_ranges(surfaces)
+    x_range, y_range = axis_ranges(surfaces, whole)
     in_perspective = kind == "3d"
     return Panel(
         kind=kind,
@@ -198,26 +209,34 @@ def panel(kind: Kind, surfaces: Sequence[Surface], index: int, marks: Sequence[M
     )
 
 
-def colour_bar(data: Sequence[Measured], scale: Scale, banded: bool) -> ColourBar:
+def colour_bar(data: Sequence[Measured], scale: Scale, banded: bool, unit: str = "") -> ColourBar:
     """The colour bar that several panels share.
 
     Args:
         data: The values of all.
         scale: The scale.
         banded: Whether colours step at the levels.
+        unit: The unit, if that is not the usual one of the quantity.
 
     Returns:
         The bar.
     """
-    clipped = any(bool((each.finite > scale.upper).any()) for each in data)
-    return ColourBar(scale, quantity_label(data[0].name, scale, clipped), banded, clipped)
+    above = any(bool((each.finite > scale.upper + scale.tolerance).any()) for each in data)
+    below = any(bool((each.finite < scale.lower - scale.tolerance).any()) for each in data)
+    return ColourBar(scale, quantity_label(data[0].name, scale, above, below, unit), banded, above, below)
 
 
 def legend_of(panels: Sequence[Panel]) -> str:
     """What the marks mean that need a word."""
     marks = [mark for panel in panels for mark in panel.marks]
     said = ["star: trained weights"] if any(isinstance(mark, Points) for mark in marks) else []
+    least = list(dict.fromkeys(mark.label for mark in marks if isinstance(mark, Lowest)))
+    said += [f"plus: {least[0] if len(least) == 1 else 'smallest loss on each grid'}"] if least else []
+    said += ["dark rim: where a surface is cut off"] if any(isinstance(mark, Cut) for mark in marks) else []
     said += ["dots: measured points"] if any(isinstance(mark, Sites) for mark in marks) else []
+    said += (
+        ["ring and square: first and last point of the path"] if any(isinstance(mark, Trail) for mark in marks) else []
+    )
     return "; ".join(said)
 
 
@@ -227,6 +246,7 @@ def words_under(
     scale: Scale,
     panels: Sequence[Panel],
     names: Sequence[Called] = (),
+    said: Sequence[str] = (),
 ) -> str:
     """The caption of a figure of planes.
 
@@ -236,6 +256,7 @@ def words_under(
         scale: The scale.
         panels: Its panels.
         names: What to call the surfaces where they differ.
+        said: What else there is to say.
 
     Returns:
         The caption.
@@ -243,4 +264,8 @@ def words_under(
     kinds = {panel.kind for panel in panels}
     hatched = {frozenset({"2d"}): "hatched", frozenset({"3d"}): "crosses on the floor"}
     how = hatched.get(frozenset(kinds), "hatched, and crosses on the floor")
-    return caption(surfaces, [data[0].name], scale, legend_of(panels), names, hatched=how)
+    legend = "; ".join([*said, *([marks] if (marks := legend_of(panels)) else [])])
+    counted = [
+        (title, each) for title, each in zip([one.title for one in names or called(surfaces)], data, strict=True)
+    ]
+    return caption(surfaces, [data[0].name], scale, legend, names, counted, hatched=how)

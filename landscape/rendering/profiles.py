@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
-from landscape.analysis.scales import Scale, choose_scale
+from landscape.analysis.scales import Scale, ScaleOptions, choose_scale
 from landscape.errors import LandscapeError
 from landscape.rendering.captions import caption
 from landscape.rendering.curves import BAND_ERRORS, curve, has_errors, reaching, star
 from landscape.rendering.names import Called, axis_label, called, headings, quantity_label
-from landscape.rendering.planes import Levels, axis_ranges, centre_note
+from landscape.rendering.planes import axis_ranges, centre_note
 from landscape.rendering.quantities import full_name, is_accuracy, is_interpolated, split_of
 from landscape.rendering.scene import Line, Mark, Panel, Points, Scene
 from landscape.rendering.selection import names_of, selected
@@ -24,11 +25,9 @@ MOST_THIN = 3
 def profile(
     surfaces: Surface | Sequence[Surface],
     quantity: str = "loss",
-    log: bool | None = None,
-    clip: float | None = None,
-    levels: Levels = None,
     names: Sequence[str] | None = None,
     points: bool = False,
+    **options: Unpack[ScaleOptions],
 ) -> Scene:
     """Draw values along lines through the trained weights, all surfaces in the same axes.
 
@@ -39,17 +38,15 @@ def profile(
     Args:
         surfaces: One or several, all over one direction or all over two; a curve for each policy that they hold.
         quantity: `loss`, `accuracy`, ..., `split/name`, or `drift` and what else is measured of BatchNorm's statistics.
-        log: Whether the value axis is logarithmic; None decides by the values.
-        clip: The largest value shown; None decides by the values.
-        levels: About how many ticks on the value axis, or the ticks themselves.
         names: What to call the surfaces, one name each; those of their checkpoints if left out.
         points: Whether to mark the points that were measured, however many.
+        options: What is asked of the value axis; its levels are the ticks. Offset and limit are for planes.
 
     Returns:
         The figure: a column per direction, a row per quantity.
 
     Raises:
-        LandscapeError: If the quantity, clip or levels do not fit, or surfaces of one and two directions mix.
+        LandscapeError: If the quantity or the options do not fit, or surfaces of one and two directions mix.
     """
     names = names_of(surfaces, quantity, names)
     surfaces = selected(surfaces, quantity, repeats=True)
@@ -64,8 +61,8 @@ def profile(
     if rows[0][0].endswith("/loss"):
         accuracies = [name.removesuffix("loss") + "accuracy" for name in rows[0]]
         rows += [accuracies] if all(name in surface for surface in surfaces for name in accuracies) else []
-    scales = [_row_scale(cuts, rows[0], log, clip, levels)]
-    scales += [_row_scale(cuts, quantities, None, None, None) for quantities in rows[1:]]
+    scales = [_row_scale(cuts, rows[0], options)]
+    scales += [_row_scale(cuts, quantities, {}) for quantities in rows[1:]]
     panels = [
         _panel(surfaces, titles, group, axis, quantities, scale, quantities is rows[0], points)
         for quantities, scale in zip(rows, scales, strict=True)
@@ -112,13 +109,12 @@ def _names(surfaces: Sequence[Surface], quantity: str) -> list[str]:
     return [name for name in names if all(name in surface for surface in surfaces)] or [first]
 
 
-def _row_scale(
-    cuts: Sequence[Sequence[Surface]], names: Sequence[str], log: bool | None, clip: float | None, levels: Levels
-) -> Scale:
+def _row_scale(cuts: Sequence[Sequence[Surface]], names: Sequence[str], options: ScaleOptions) -> Scale:
     thin = len(cuts[0]) <= MOST_THIN
     values = [array for group in cuts for line in group for name in names for array in reaching(line, name, thin)]
-    scale = choose_scale(values, log, clip, levels, is_accuracy(names[0]))
-    return dataclasses.replace(scale, ticks=scale.levels if levels is not None else scale.ticks, levels=())
+    scale = choose_scale(values, bounded=is_accuracy(names[0]), **(options | {"offset": 0.0, "limit": None}))
+    given = options.get("levels") is not None
+    return dataclasses.replace(scale, ticks=scale.levels if given else scale.ticks, levels=())
 
 
 def _panel(
