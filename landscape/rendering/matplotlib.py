@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib as library
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
@@ -22,12 +17,13 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from landscape.rendering import style
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
 from landscape.rendering.lettering import fitted
+from landscape.rendering.lines import dotted
+from landscape.rendering.matplotlib_settings import line_style, settings
 from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
-from landscape.rendering.matplotlib_words import draw_colour_bar, line_style, write_words
+from landscape.rendering.matplotlib_words import draw_colour_bar, write_words
 from landscape.rendering.scene import (
     Band,
     Contour,
@@ -43,6 +39,7 @@ from landscape.rendering.scene import (
     Sites,
     cell_edges,
 )
+from landscape.rendering.style import DARK, SITE, Style, contrasting, stroke
 
 
 def render(scene: Scene) -> Figure:
@@ -54,14 +51,14 @@ def render(scene: Scene) -> Figure:
     Returns:
         A figure with its own Agg canvas, unknown to pyplot.
     """
-    layout = arrange(scene)
-    with _settings():
-        figure = Figure(figsize=(layout.width, layout.height))
+    layout, style = arrange(scene), scene.style
+    with settings(style):
+        figure = Figure(figsize=(layout.width, layout.height), dpi=style.dpi)
         FigureCanvasAgg(figure)
         for panel, box in zip(scene.panels, layout.panels, strict=True):
-            (draw_in_space if panel.kind == "3d" else _flat)(figure, panel, box, layout)
+            (draw_in_space if panel.kind == "3d" else _flat)(figure, panel, box, layout, style)
         if scene.bar is not None and layout.bar is not None:
-            draw_colour_bar(figure, scene.bar, layout.bar, layout)
+            draw_colour_bar(figure, scene.bar, layout.bar, layout, style)
         write_words(figure, scene, layout)
     return figure
 
@@ -89,33 +86,25 @@ def encode(scene: Scene, suffix: str = "png") -> bytes:
     """
     undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     figure, buffer = render(scene), io.BytesIO()
-    with _settings(), warnings.catch_warnings():
+    with settings(scene.style), warnings.catch_warnings():
         # A letter that the font lacks (a checkpoint's name may hold any) is drawn as a box; that is no failure.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(buffer, format=suffix, dpi=style.RASTER_DPI, metadata=undated.get(suffix))
+        figure.savefig(
+            buffer,
+            format=suffix,
+            dpi=scene.style.dpi,
+            transparent=scene.style.transparent,
+            metadata=undated.get(suffix),
+        )
     return buffer.getvalue()
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    settings: Any = {**style.MATPLOTLIB, "font.family": [_font()]}
-    with library.rc_context(settings):
-        yield
-
-
-@cache
-def _font() -> str:
-    """The first of the fonts that is installed; DejaVu Sans comes with matplotlib."""
-    installed = set(font_manager.get_font_names())
-    return next((name for name in style.FONTS if name in installed), "DejaVu Sans")
-
-
-def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
     axes = figure.add_axes(box.within(layout.width, layout.height))
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
     axes.set_xlabel("" if panel.inner_x else panel.x_label)
-    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height))
+    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height, layout.letters))
     axes.set_ylabel("" if panel.inner_y else label)
     axes.tick_params(labelbottom=not panel.inner_x, labelleft=not panel.inner_y)
     coordinate_ticks(axes, panel)
@@ -124,10 +113,10 @@ def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
     elif panel.scale is not None:
         _value_axis(axes, panel)
     if panel.kind == "1d":
-        axes.grid(axis="y" if panel.categories else "both", color=style.FAINT, linewidth=0.5)
+        axes.grid(axis="y" if panel.categories else "both", color=style.faint, linewidth=0.5 * style.lines)
         axes.spines[["top", "right"]].set_visible(False)
     for mark in panel.marks:
-        _draw(axes, mark, panel, box)
+        _draw(axes, mark, panel, box, style)
 
 
 def _value_axis(axes: Axes, panel: Panel) -> None:
@@ -144,45 +133,55 @@ def _value_axis(axes: Axes, panel: Panel) -> None:
     axes.set_yticks([], minor=True)
 
 
-def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box) -> None:
+def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box, style: Style) -> None:
     match mark:
         case Line():
-            axes.plot(mark.x, mark.y, markevery=mark.dots, **line_style(mark))
+            axes.plot(mark.x, mark.y, markevery=dotted(mark, style), **line_style(mark, style))
         case Band():
-            colour = style.SERIES[mark.series % len(style.SERIES)]
+            colour = style.series_colour(mark.series)
             floor = axes.get_ylim()[0]
             lower = np.maximum(mark.lower, floor) if panel.scale and panel.scale.log else mark.lower
             axes.fill_between(mark.x, lower, mark.upper, color=colour, alpha=0.18, linewidth=0)
         case Heat():
-            _heat(axes, mark)
+            _heat(axes, mark, style)
         case Contour():
-            _contour(axes, mark, panel, box)
+            _contour(axes, mark, panel, box, style)
         case Points():
-            axes.scatter(mark.x, mark.y, s=95, marker="*", c=style.MARK, edgecolors="white", linewidths=0.9, zorder=6)
+            size = 95 * style.letters**2
+            axes.scatter(mark.x, mark.y, s=size, marker="*", c=style.mark, edgecolors="white", linewidths=0.9, zorder=6)
         case Sites():
             look: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
-            axes.scatter(mark.x, mark.y, s=style.SITE**2, c=style.INK, rasterized=True, **look)
+            axes.scatter(mark.x, mark.y, s=SITE**2, c=DARK, rasterized=True, **look)
         case Hatch():
-            _hatch(axes, mark, panel)
+            _hatch(axes, mark, panel, style)
         case Dots():
-            _dots(axes, mark)
+            _dots(axes, mark, style)
         case Interval():
-            colour = style.SERIES[mark.series % len(style.SERIES)]
-            axes.vlines(mark.x, mark.low, mark.high, colors=colour, linewidths=1.3, zorder=4)
-            axes.hlines(mark.middle, mark.x - mark.reach, mark.x + mark.reach, colors=colour, linewidths=2.0, zorder=4)
+            colour = style.series_colour(mark.series)
+            axes.vlines(mark.x, mark.low, mark.high, colors=colour, linewidths=1.3 * style.lines, zorder=4)
+            axes.hlines(
+                mark.middle,
+                mark.x - mark.reach,
+                mark.x + mark.reach,
+                colors=colour,
+                linewidths=2.0 * style.lines,
+                zorder=4,
+            )
 
 
-def _dots(axes: Axes, mark: Dots) -> None:
+def _dots(axes: Axes, mark: Dots, style: Style) -> None:
     """Dots, and triangles for what is only a lower bound."""
     look: dict[str, Any] = (
-        {"s": 5, "alpha": 0.4, "zorder": 2.5} if mark.faint else {"s": 17, "alpha": 0.75, "zorder": 3}
+        {"s": 5 * style.letters**2, "alpha": 0.4, "zorder": 2.5}
+        if mark.faint
+        else {"s": 17 * style.letters**2, "alpha": 0.75, "zorder": 3}
     )
-    colour = style.SERIES[mark.series % len(style.SERIES)]
+    colour = style.series_colour(mark.series)
     for shape, chosen in (("o", ~mark.bounds), ("^", mark.bounds)):
         axes.scatter(mark.x[chosen], mark.y[chosen], marker=shape, color=colour, linewidths=0, **look)
 
 
-def _heat(axes: Axes, mark: Heat) -> None:
+def _heat(axes: Axes, mark: Heat, style: Style) -> None:
     """Cells in their band's colour, so that lone points are seen, and over them the bands between points."""
     colours = style.colours(mark.scale.bands, mark.scale.diverging)
     edges = mark.scale.position(mark.scale.boundaries)
@@ -198,14 +197,14 @@ def _heat(axes: Axes, mark: Heat) -> None:
             axes.add_patch(PathPatch(outline, fc=tuple(colour), lw=0, zorder=1.5))
 
 
-def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box) -> None:
+def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box, style: Style) -> None:
     lines, scale = isolines(mark), mark.scale
-    written = labels(panel, lines, box.width)
+    written = labels(panel, lines, box.width / style.letters)
     for line in lines:
-        ink = style.contrasting(style.colours(scale.position(line.level), scale.diverging))
-        wider, dashed = style.stroke(line.level, scale.diverging)
-        pieces = parted(line, written, panel, scale.text(line.level), box.width).pieces
-        look: dict[str, Any] = {"linewidths": 0.6 * wider, "linestyles": (0, (5, 2.5)) if dashed else "-"}
+        ink = contrasting(style.colours(scale.position(line.level), scale.diverging))
+        wider, dashed = stroke(line.level, scale.diverging)
+        pieces = parted(line, written, panel, scale.text(line.level), box.width / style.letters).pieces
+        look: dict[str, Any] = {"linewidths": 0.6 * style.lines * wider, "linestyles": (0, (5, 2.5)) if dashed else "-"}
         axes.add_collection(LineCollection(pieces, colors=ink, alpha=0.75, zorder=2, **look))
     for label in written:
         ground = style.colours(scale.position(label.level), scale.diverging)
@@ -213,20 +212,20 @@ def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box) -> None:
             label.x,
             label.y,
             scale.text(label.level),
-            size=style.TINY,
-            color=style.contrasting(ground),
+            size=style.tiny,
+            color=contrasting(ground),
             rotation=label.angle,
             rotation_mode="anchor",
             transform_rotates_text=True,
             ha="center",
             va="center_baseline",
-            path_effects=[withStroke(linewidth=1.5, foreground=tuple(ground))],
+            path_effects=[withStroke(linewidth=1.5 * style.letters, foreground=tuple(ground))],
             zorder=3,
             clip_on=True,
         )
 
 
-def _hatch(axes: Axes, mark: Hatch, panel: Panel) -> None:
+def _hatch(axes: Axes, mark: Hatch, panel: Panel, style: Style) -> None:
     x = cell_edges(mark.x)
     low, high = axes.get_ylim()
     y = cell_edges(mark.y) if mark.y is not None else np.array([low, high])
@@ -235,6 +234,6 @@ def _hatch(axes: Axes, mark: Hatch, panel: Panel) -> None:
         size = x[i + 1] - x[i], y[j + 1] - y[j]
         axes.add_patch(
             Rectangle(
-                (x[i], y[j]), *size, facecolor=style.GROUND, edgecolor=style.MUTED, hatch="//////", lw=0, zorder=2.5
+                (x[i], y[j]), *size, facecolor=style.ground, edgecolor=style.muted, hatch="//////", lw=0, zorder=2.5
             )
         )

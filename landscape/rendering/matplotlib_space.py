@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection  # type: ignore[import-untyped]
 
 from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
-from landscape.rendering import style
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
+from landscape.rendering.style import Style
 
-VIEW = (30.0, -58.0)
 
-
-def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
     """Draw a panel in space.
 
     Args:
@@ -27,6 +26,7 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> Non
         panel: The panel.
         box: Where it goes.
         layout: The figure's layout.
+        style: How it looks.
     """
     axes: Any = figure.add_axes(box.within(layout.width, layout.height), projection="3d", computed_zorder=False)
     assert panel.scale is not None
@@ -34,42 +34,44 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout) -> Non
     ground, top = floor(panel.scale), float(panel.scale.transform(panel.scale.upper))
     axes.set(xlim=panel.x_range, ylim=panel.y_range, zlim=(ground, top))
     axes.set_box_aspect((1, 1, 0.82), zoom=1.12)
-    axes.view_init(elev=VIEW[0], azim=VIEW[1])
+    axes.view_init(elev=style.view[0], azim=style.view[1])
     axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_pane_color((1, 1, 1, 1))
-        axis.pane.set_edgecolor(style.FAINT)
-        axis.line.set_color(style.MUTED)
+        axis.set_pane_color(to_rgba(style.page, 0.0 if style.transparent else 1.0))
+        axis.pane.set_edgecolor(style.faint)
+        axis.line.set_color(style.muted)
     axes.patch.set_visible(False)  # it would cover labels of the panel above
-    ticks, number = ticks_in_space(panel, box)
+    ticks, number = ticks_in_space(panel, box, layout.letters)
     axes.set_zticks(panel.scale.transform(ticks), [panel.scale.text(tick) for tick in ticks])
-    axes.tick_params(pad=0, labelsize=style.SMALL)
-    axes.set_xlabel(panel.x_label, size=style.SMALL, labelpad=0)
-    axes.set_ylabel(panel.y_label, size=style.SMALL, labelpad=0)
+    axes.tick_params(pad=0, labelsize=style.small)
+    axes.set_xlabel(panel.x_label, size=style.small, labelpad=0)
+    axes.set_ylabel(panel.y_label, size=style.small, labelpad=0)
     coordinate_ticks(axes, panel, number)
     for mark in panel.marks:
-        _draw(axes, mark, ground, panel.scale)
+        _draw(axes, mark, ground, panel.scale, style)
 
 
-def _draw(axes: Any, mark: Mark, ground: float, scale: Scale) -> None:
+def _draw(axes: Any, mark: Mark, ground: float, scale: Scale, style: Style) -> None:
     match mark:
         case Contour():
             for line in isolines(mark):
                 colour = tuple(style.colours(mark.scale.position(line.level), mark.scale.diverging))
                 pieces = [np.column_stack([piece, np.full(len(piece), ground)]) for piece in line.pieces]
                 if pieces:
-                    axes.add_collection3d(Line3DCollection(pieces, colors=colour, linewidths=1.0, zorder=1))
+                    axes.add_collection3d(
+                        Line3DCollection(pieces, colors=colour, linewidths=1.0 * style.lines, zorder=1)
+                    )
         case Mesh():
-            axes.add_collection3d(_surface(mark))
+            axes.add_collection3d(_surface(mark, style))
         case Points():
             height = np.full(len(mark.x), ground) if mark.z is None else scale.transform(mark.z)
             axes.scatter(
                 mark.x,
                 mark.y,
                 height,
-                s=70,
+                s=70 * style.letters**2,
                 marker="*",
-                c=style.MARK,
+                c=style.mark,
                 edgecolors="white",
                 linewidths=0.8,
                 depthshade=False,
@@ -79,13 +81,13 @@ def _draw(axes: Any, mark: Mark, ground: float, scale: Scale) -> None:
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
             axes.scatter(
-                mark.x[i], mark.y[j], ground, s=9, marker="x", c=style.MUTED, linewidths=0.7, depthshade=False, zorder=2
+                mark.x[i], mark.y[j], ground, s=9, marker="x", c=style.muted, linewidths=0.7, depthshade=False, zorder=2
             )
 
 
-def _surface(mark: Mesh) -> Poly3DCollection:
+def _surface(mark: Mesh, style: Style) -> Poly3DCollection:
     """Surface and level lines in one collection, so that they hide each other where they should."""
-    built = relief(mark)
+    built = relief(mark, style)
     faces = np.column_stack([built.colours, np.ones(len(built.colours))])
     strokes = np.tile([0.0, 0.0, 0.0, 0.38], (len(built.strokes), 1))
     surface = Poly3DCollection(

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 
-from landscape.rendering import style
 from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries
 from landscape.rendering.lettering import fitted
+from landscape.rendering.matplotlib_settings import line_style
 from landscape.rendering.names import plain
-from landscape.rendering.scene import ColourBar, Line, Note, Panel, RowLabel, Scene
+from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene
+from landscape.rendering.style import Style
 
 
 def write_words(figure: Figure, scene: Scene, layout: Layout) -> None:
@@ -24,43 +25,44 @@ def write_words(figure: Figure, scene: Scene, layout: Layout) -> None:
         scene: The figure as data.
         layout: Where things go.
     """
+    style = scene.style
     for panel, box in zip(scene.panels, layout.panels, strict=True):
-        _title(figure, panel, box, layout)
+        _title(figure, panel, box, layout, style)
     for label, box in layout.rows:
-        _row_label(figure, label, box, layout)
+        _row_label(figure, label, box, layout, style)
     if layout.legend is not None:
         _legend(figure, scene, layout.legend, layout)
     if scene.title:
         middle = (layout.panels[0].left + layout.panels[scene.columns - 1].right) / 2 / layout.width
-        top = 1 - 0.13 / layout.height
-        figure.text(middle, top, scene.title, size=style.TITLE, weight="bold", ha="center", va="top")
+        top = 1 - 0.13 * layout.letters / layout.height
+        figure.text(middle, top, scene.title, size=style.title, weight=_weight(style), ha="center", va="top")
     for index, line in enumerate(layout.caption):
-        height = (layout.caption_top - CAPTION_LINE * index) / layout.height
-        figure.text(0.25 / layout.width, height, line, size=style.SMALL, color=style.MUTED, va="top")
+        height = (layout.caption_top - layout.letters * CAPTION_LINE * index) / layout.height
+        figure.text(0.25 / layout.width, height, line, size=style.small, color=style.muted, va="top")
 
 
-def _title(figure: Figure, panel: Panel, box: Box, layout: Layout) -> None:
+def _title(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
     """The title of a panel and the notes under it."""
-    middle, height = (box.left + box.width / 2) / layout.width, box.top + 0.07
+    middle, height = (box.left + box.width / 2) / layout.width, box.top + 0.07 * layout.letters
     for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
         place = middle, height / layout.height
-        figure.text(*place, note.text, size=style.SMALL, color=style.MUTED, ha="center")
-        height += TOP_NOTE
-    figure.text(middle, height / layout.height, panel.title, size=style.TITLE, weight="bold", ha="center")
+        figure.text(*place, note.text, size=style.small, color=style.muted, ha="center")
+        height += TOP_NOTE * layout.letters
+    figure.text(middle, height / layout.height, panel.title, size=style.title, weight=_weight(style), ha="center")
 
 
-def _row_label(figure: Figure, label: RowLabel, box: Box, layout: Layout) -> None:
+def _row_label(figure: Figure, label: RowLabel, box: Box, layout: Layout, style: Style) -> None:
     middle = (box.bottom + box.height / 2) / layout.height
     upwards: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center"}
-    name = plain(label.name, int(box.height / 0.085))
-    figure.text(box.left / layout.width, middle, name, size=style.TITLE, weight="bold", **upwards)
-    detail = (box.left + 0.19) / layout.width
-    figure.text(detail, middle, label.detail, size=style.SMALL, color=style.MUTED, **upwards)
+    name = plain(label.name, int(box.height / layout.letters / 0.085))
+    figure.text(box.left / layout.width, middle, name, size=style.title, weight=_weight(style), **upwards)
+    detail = (box.left + 0.19 * layout.letters) / layout.width
+    figure.text(detail, middle, label.detail, size=style.small, color=style.muted, **upwards)
 
 
 def _legend(figure: Figure, scene: Scene, box: Box, layout: Layout) -> None:
     """The lines that have labels, above the panels: there they hide nothing."""
-    handles = [Line2D([], [], label=label, **line_style(mark)) for label, mark in entries(scene).items()]
+    handles = [Line2D([], [], label=label, **line_style(mark, scene.style)) for label, mark in entries(scene).items()]
     place = box.left / layout.width, box.bottom / layout.height
     figure.legend(
         handles=handles,
@@ -75,23 +77,7 @@ def _legend(figure: Figure, scene: Scene, box: Box, layout: Layout) -> None:
     )
 
 
-def line_style(mark: Line) -> dict[str, Any]:
-    """How a line is drawn.
-
-    Args:
-        mark: The line.
-
-    Returns:
-        Settings of a matplotlib line.
-    """
-    colour = style.SERIES[mark.series % len(style.SERIES)]
-    dots: dict[str, Any] = {} if mark.dots is None else {"marker": "o", "markersize": 2.6}
-    dashes = (0, (4, 2)) if mark.dashed else "-"
-    thin: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.35} if mark.faint else {"linewidth": 1.5}
-    return {"color": colour, "linestyle": dashes, **dots, **thin}
-
-
-def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) -> None:
+def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout, style: Style) -> None:
     """Draw the colour bar that the panels share.
 
     Args:
@@ -99,6 +85,7 @@ def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) ->
         bar: The bar.
         box: Where it goes.
         layout: The figure's layout.
+        style: How it looks.
     """
     axes = figure.add_axes(box.within(layout.width, layout.height))
     scale = bar.scale
@@ -112,11 +99,17 @@ def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout) ->
         if there:
             colour = tuple(style.colours(np.array(end), scale.diverging))
             corners = [(0, end), (0.5, tip), (1, end)]
-            axes.add_patch(Polygon(corners, facecolor=colour, edgecolor=style.INK, lw=0.7, clip_on=False, zorder=0))
+            axes.add_patch(
+                Polygon(corners, facecolor=colour, edgecolor=style.ink, lw=0.7 * style.lines, clip_on=False, zorder=0)
+            )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xticks([])
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     axes.set_yticks(scale.position(scale.ticks), [scale.text(tick) for tick in scale.ticks])
-    axes.set_ylabel("\n".join(fitted(bar.label, box.height)))
+    axes.set_ylabel("\n".join(fitted(bar.label, box.height, layout.letters)))
+
+
+def _weight(style: Style) -> str:
+    return "bold" if style.bold else "normal"

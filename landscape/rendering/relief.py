@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from landscape.analysis.scales import Scale
-from landscape.rendering import style
 from landscape.rendering.isolines import isolines
 from landscape.rendering.scene import Contour, Mesh
+from landscape.rendering.style import DEFAULT, Style
 from landscape.types import FloatArray
 
 FLOOR = 0.42
@@ -47,7 +47,7 @@ def floor(scale: Scale, above: float = 0.0) -> float:
     return float(low - (FLOOR - above) * (high - low))
 
 
-def relief(mark: Mesh) -> Relief:
+def relief(mark: Mesh, style: Style = DEFAULT) -> Relief:
     """Cut a surface into small lit pieces.
 
     Heights between grid points are bilinear, so that the surface passes through the values and nothing is
@@ -56,6 +56,7 @@ def relief(mark: Mesh) -> Relief:
 
     Args:
         mark: The surface.
+        style: Its colours and how dark its shade is.
 
     Returns:
         Its pieces.
@@ -74,7 +75,7 @@ def relief(mark: Mesh) -> Relief:
     middle = (fine[:-1, :-1] + fine[1:, :-1] + fine[1:, 1:] + fine[:-1, 1:]) / 4
     lowest = np.minimum.reduce([fine[:-1, :-1], fine[1:, :-1], fine[1:, 1:], fine[:-1, 1:]])
     whole = np.isfinite(corners).all(axis=(2, 3)) & (lowest <= 1 + 1e-9)
-    shaded = _shaded(style.colours(middle[whole], mark.scale.diverging), np.nan_to_num(shade[whole], nan=0.5))
+    shaded = _shaded(style.colours(middle[whole], mark.scale.diverging), np.nan_to_num(shade[whole], nan=0.5), style)
     return Relief(corners[whole], shaded, _strokes(mark, 0.004 * (high - low)))
 
 
@@ -108,9 +109,9 @@ def _lit(slope_x: FloatArray, slope_y: FloatArray) -> FloatArray:
     return np.asarray(np.clip((-slope_x * light[0] - slope_y * light[1] + light[2]) / length, 0, 1))
 
 
-def _shaded(base: FloatArray, shade: FloatArray) -> FloatArray:
+def _shaded(base: FloatArray, shade: FloatArray, style: Style) -> FloatArray:
     """Darken or lighten colours by brightness without changing their hue, so that a colour bar still holds."""
-    factor = (0.58 + 0.56 * shade)[:, None]
+    factor = (style.shade[0] + style.shade[1] * shade)[:, None]
     return np.where(factor <= 1, base * factor, base + (1 - base) * (factor - 1))
 
 

@@ -36,7 +36,6 @@ class Style:
         faint: Colour of grids.
         ground: Colour of what has no values.
         mark: Colour of the star at the trained weights.
-        edge: Colour around the star and around small dots.
         page: Colour of the page.
         fonts: Fonts, the first that is installed is taken.
         letters: By how much letters are larger than usual, and with them the room that they need.
@@ -64,7 +63,6 @@ class Style:
     faint: str = "#d0d7de"
     ground: str = "#eceef0"
     mark: str = "#e6194b"
-    edge: str = "#ffffff"
     page: str = "#ffffff"
     fonts: tuple[str, ...] = _SANS
     letters: float = 1.0
@@ -108,6 +106,14 @@ class Style:
         """The colour of a line, by its number."""
         return self.series[series % len(self.series)]
 
+    def dash(self, series: int) -> tuple[float, ...]:
+        """Lengths of dashes and gaps of a line, by its number; none of a solid one."""
+        return self.dashes[series % len(self.dashes)] if self.dashes else ()
+
+    def marker(self, series: int) -> str:
+        """The shape of the dots along a line, by its number."""
+        return self.markers[series % len(self.markers)] if self.markers else "circle"
+
     def colours(self, positions: FloatArray, diverging: bool = False) -> FloatArray:
         """Colours of values.
 
@@ -148,7 +154,6 @@ STYLES = {
             faint="#343b44",
             ground="#262c34",
             mark="#ff5d7a",
-            edge="#0d1117",
             page="#0d1117",
         ),
         # In grey, also in print: lines differ in dashes and markers, signs in dashes of the contour lines.
