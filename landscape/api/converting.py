@@ -73,7 +73,7 @@ def convert(
     kind = _kind_of(source)
     _refuse_strangers(kind, directions, given, {"bn": bn, "repeat": repeat, "samples": samples, "to": to})
     if kind == "directions" or directions:
-        from landscape.api.converting_directions import convert_directions
+        from landscape.execution.exchange import convert_directions
 
         convert_directions(source, out, ckpt, model, repeat, trust, tell)
     elif kind == "trajectory":

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from landscape.directions import Gaussian, read_directions
 from landscape.errors import LandscapeError
+from landscape.execution.placement import rewritten
+from landscape.models import build_model
+from landscape.models.checkpoint import read_checkpoint
+from landscape.models.loading import load_weights
+from landscape.models.recognition import recognise
+from landscape.parameters import Direction, ParameterSpace
+from landscape.storage import direction_names, load, write_named_directions
+from landscape.storage.kinds import kind_of
+from landscape.storage.opening import make_folder
+from landscape.storage.reference import is_reference_directions, write_reference_directions
 from landscape.types import Surface
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from landscape.parameters import Direction, ParameterSpace
+from landscape.types.job import UNKNOWN
 
 
 def convert_directions(
@@ -43,9 +54,6 @@ def convert_directions(
     """
     if out.suffix.lower() != ".h5":
         raise LandscapeError(f"directions are written as .h5, and {out.name!r} is none")
-    from landscape.storage.kinds import kind_of
-    from landscape.storage.opening import make_folder
-    from landscape.storage.reference import is_reference_directions, write_reference_directions
 
     if isinstance(source, Surface) or kind_of(Path(source)) == "surface":
         surface = _surface(source).sel(repeat=repeat or 0)
@@ -63,8 +71,6 @@ def convert_directions(
 
 
 def _surface(source: Any) -> Surface:
-    from landscape.storage import load
-
     return source if isinstance(source, Surface) else load(source)
 
 
@@ -77,8 +83,6 @@ def _network(
     key: str | None = None,
 ) -> nn.Module:
     """The network with its weights."""
-    from torch import nn
-
     if ckpt is None and isinstance(model, nn.Module):
         return model
     if ckpt is None:
@@ -86,10 +90,6 @@ def _network(
             "directions belong to a network, which has the names and the order of their tensors: give its checkpoint "
             "with --ckpt FILE (and --model SPEC, where it is not recognised)"
         )
-    from landscape.models import build_model
-    from landscape.models.checkpoint import read_checkpoint
-    from landscape.models.loading import load_weights
-
     checkpoint = read_checkpoint(ckpt, trust=trust, key=key)
     if model is None and checkpoint.module is not None:
         return checkpoint.module
@@ -100,11 +100,8 @@ def _network(
     return network
 
 
-def _spec(recorded: str | None, state: Any, name: str) -> str:
+def _spec(recorded: str | None, state: Mapping[str, Tensor], name: str) -> str:
     """The model that a surface names, or that the weights are recognised as."""
-    from landscape.models.recognition import recognise
-    from landscape.types.job import UNKNOWN
-
     if recorded and recorded not in ("object", "pickled", UNKNOWN) and "#" not in recorded:
         return recorded
     if found := recognise(state):
@@ -114,10 +111,6 @@ def _spec(recorded: str | None, state: Any, name: str) -> str:
 
 def _drawn_again(surface: Surface, network: nn.Module) -> tuple[ParameterSpace, Sequence[Direction]]:
     """The directions of a plain surface by their recipes, checked against its digests."""
-    from landscape.directions import Gaussian
-    from landscape.execution.placement import rewritten
-    from landscape.parameters import ParameterSpace
-
     job, where = surface.job, surface.path or "this surface"
     if job.directions != "random":
         raise LandscapeError(
@@ -143,8 +136,6 @@ def _drawn_again(surface: Surface, network: nn.Module) -> tuple[ParameterSpace, 
 
 
 def _read(path: Path, network: nn.Module) -> tuple[ParameterSpace, Sequence[Direction]]:
-    from landscape.directions import read_directions
-    from landscape.parameters import ParameterSpace
 
     space = ParameterSpace(network, "all")
     directions = read_directions(path, space, network.state_dict())
@@ -159,10 +150,8 @@ def _read(path: Path, network: nn.Module) -> tuple[ParameterSpace, Sequence[Dire
     return space, directions
 
 
-def _listed(direction: Direction, space: ParameterSpace) -> list[Any]:
+def _listed(direction: Direction, space: ParameterSpace) -> list[NDArray[np.floating]]:
     """A tensor for every parameter, in the order of `net.parameters()`."""
-    import numpy as np
-
     tensors = direction.tensors
     return [
         tensors[entry.name].detach().float().cpu().numpy()
@@ -173,7 +162,6 @@ def _listed(direction: Direction, space: ParameterSpace) -> list[Any]:
 
 
 def _write_named(out: Path, directions: Sequence[Direction]) -> None:
-    from landscape.storage import direction_names, write_named_directions
 
     names = direction_names(len(directions))
     tensors = [{name: tensor.numpy() for name, tensor in one.tensors.items()} for one in directions]
