@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "landscape"
 LAYERS = (
-    ("errors",),
+    ("errors", "keys"),
     ("registry",),
     ("types",),
     ("parameters", "models", "data", "storage", "analysis"),

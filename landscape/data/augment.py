@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.keys import philox_key
 from landscape.registry import Registry, Spec, call
 
 PADDING = 4
@@ -96,7 +96,7 @@ def crop4_flip_draws(index: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArra
         Offset of the crop from the top, and from the left, of the padded image, 0 to 8, and whether it is
         flipped left to right, each of shape (N,).
     """
-    key = int.from_bytes(hashlib.sha256(b"landscape augment crop4-flip").digest()[:16], "big")
+    key = philox_key("landscape augment crop4-flip")
     words = np.random.Philox(key=key).random_raw(int(index.max()) + 1)[index]
     outcome = (words % np.uint64(OFFSETS * OFFSETS * 2)).astype(np.intp)
     row, column, flip = np.unravel_index(outcome, (OFFSETS, OFFSETS, 2))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.errors import LandscapeError
+from landscape.keys import philox_key
 
 # Rows that are handled at a time where a whole set need not be in memory at once.
 CHUNK = 256
@@ -47,7 +48,7 @@ def chosen(samples: str, number: int) -> NDArray[np.int64]:
     if first:
         return np.arange(count, dtype=np.int64)
     # The raw stream of a bit generator is fixed across NumPy versions; that of `permutation` is not promised.
-    key = int.from_bytes(hashlib.sha256(f"landscape samples {number}".encode()).digest()[:16], "big")
+    key = philox_key(f"landscape samples {number}")
     order = np.argsort(np.random.Philox(key=key).random_raw(number), kind="stable")
     return order[:count].astype(np.int64)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landscape.directions.normalize import ELEMENTWISE, NORMALIZERS, ByNorm, applied
+from landscape.keys import philox_key
 from landscape.parameters import (
     Direction,
     Entry,
@@ -76,8 +76,7 @@ class Gaussian:
         Yields:
             Standard normal numbers, flat.
         """
-        words = json.dumps([self.seed, self.repeat, self.axis, entry.name]).encode()
-        key = int.from_bytes(hashlib.sha256(words).digest()[:16], "big")
+        key = philox_key(json.dumps([self.seed, self.repeat, self.axis, entry.name]))
         generator = np.random.Generator(np.random.Philox(key=key))
         for piece in pieces_of(entry.filters, entry.parameter.shape):
             yield generator.standard_normal(piece.stop - piece.start, dtype=np.float32)

@@ -6,7 +6,6 @@ surfaces share their common draws.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from landscape.errors import LandscapeError, nearest
+from landscape.keys import philox_key
 
 
 def _uniform(generator: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
@@ -50,8 +50,7 @@ def generator(*key: object) -> np.random.Generator:
     Returns:
         The generator.
     """
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
+    return np.random.Generator(np.random.Philox(key=philox_key(repr(key))))
 
 
 @torch.no_grad()
