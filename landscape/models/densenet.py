@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from landscape.errors import LandscapeError, require_switches
+from landscape.errors import require_switches
 from landscape.models.norms import Norm, build_norm
-from landscape.models.settings import require_positive
+from landscape.models.settings import blocks_of_depth, require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
@@ -136,14 +136,8 @@ def densenet(
     """
     require_positive("densenet", depth=depth, growth=growth, classes=classes, in_channels=in_channels)
     require_switches("densenet", bc=bc)
-    step = 6 if bc else 3
-    if depth < step + 4 or (depth - 4) % step:
-        below = max(step + 4, depth - (depth - 4) % step)
-        raise LandscapeError(
-            f"the depth of a DenseNet{'-BC' if bc else ''} is {step}n + 4, not {depth}; "
-            f"type for example depth={below} or depth={below + step}"
-        )
-    return DenseNet((depth - 4) // step, growth, bc, build_norm(norm), classes, in_channels)
+    layers = blocks_of_depth("DenseNet-BC" if bc else "DenseNet", depth, 6 if bc else 3, 4)
+    return DenseNet(layers, growth, bc, build_norm(norm), classes, in_channels)
 
 
 def candidates(shapes: Shapes) -> list[Spec]:

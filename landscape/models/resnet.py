@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from landscape.errors import LandscapeError, nearest
 from landscape.models.norms import Norm, build_norm
-from landscape.models.settings import require_positive
+from landscape.models.settings import blocks_of_depth, require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
@@ -135,14 +135,9 @@ def blocks_of(model: str, depth: int, shortcut: str) -> int:
     Raises:
         LandscapeError: If there is none, or no such shortcut.
     """
-    if depth < 8 or (depth - 2) % 6:
-        below = max(8, depth - (depth - 2) % 6)
-        raise LandscapeError(
-            f"the depth of a CIFAR ResNet is 6n + 2, not {depth}; type for example depth={below} or depth={below + 6}"
-        )
     if shortcut not in SHORTCUTS:
         raise LandscapeError(f"{model} has no shortcut {shortcut!r}; {nearest(shortcut, SHORTCUTS)}")
-    return (depth - 2) // 6
+    return blocks_of_depth("CIFAR ResNet", depth, 6, 2)
 
 
 resnet20, resnet32, resnet44, resnet56, resnet110 = (partial(resnet, depth) for depth in NAMED_DEPTHS)

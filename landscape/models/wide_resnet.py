@@ -9,9 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from landscape.errors import LandscapeError
 from landscape.models.norms import Norm, build_norm
-from landscape.models.settings import require_positive
+from landscape.models.settings import blocks_of_depth, require_positive
 from landscape.models.shapes import Shapes, minimal_spec, possible_norms
 from landscape.registry import Spec
 
@@ -105,12 +104,8 @@ def wide_resnet(
         LandscapeError: If the depth is not 6n + 4, or a name is unknown.
     """
     require_positive("wide-resnet", depth=depth, widen=widen, classes=classes, in_channels=in_channels)
-    if depth < 10 or (depth - 4) % 6:
-        below = max(10, depth - (depth - 4) % 6)
-        raise LandscapeError(
-            f"the depth of a wide ResNet is 6n + 4, not {depth}; type for example depth={below} or depth={below + 6}"
-        )
-    return WideResNet((depth - 4) // 6, widen, build_norm(norm), classes, in_channels)
+    blocks = blocks_of_depth("wide ResNet", depth, 6, 4)
+    return WideResNet(blocks, widen, build_norm(norm), classes, in_channels)
 
 
 def candidates(shapes: Shapes) -> list[Spec]:

@@ -12,6 +12,14 @@ from landscape.errors import LandscapeError
 from landscape.models.norms.norm import Norm, over_channels, over_positions, widened
 from landscape.models.settings import is_number, require_positive
 
+
+class AnyBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm of (n, channels, ...) with any number of axes of positions."""
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
+        """Take any number of positions."""
+
+
 KINDS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -125,7 +133,7 @@ class FrozenBatchNorm(nn.Module):
         return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-class ExampleWeighingNorm(nn.modules.batchnorm._BatchNorm):
+class ExampleWeighingNorm(AnyBatchNorm):
     """BatchNorm that weighs the example in when it is evaluated (Summers & Dinneen 2019, 1906.03548).
 
     With the example's own moments E[x] and E[x^2] over its positions and the running ones m and m_2, the mean is
@@ -160,11 +168,8 @@ class ExampleWeighingNorm(nn.modules.batchnorm._BatchNorm):
         normalized = (values - mean.unsqueeze(2)) * scale.unsqueeze(2)
         return (normalized.reshape(input.shape) + over_channels(self.bias, input)).to(input.dtype)
 
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        """Take any number of positions."""
 
-
-class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
+class GhostBatchNorm(AnyBatchNorm):
     """BatchNorm whose batch statistics are those of parts of the batch; running statistics are as in BatchNorm.
 
     Args:
@@ -183,9 +188,6 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
         number = min(round(len(input) / self.size), len(input) // 2) if self.training else 1
         parts = input.tensor_split(max(1, number))
         return torch.cat([super(GhostBatchNorm, self).forward(part) for part in parts])
-
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        """Take any number of positions."""
 
 
 class BatchGroupNorm(nn.Module):

@@ -8,6 +8,7 @@ from operator import add, mul
 import torch
 from torch import Tensor, nn
 
+from landscape.models.norms.batch import AnyBatchNorm
 from landscape.models.norms.norm import Norm, over_channels, over_positions, widened
 
 
@@ -24,7 +25,7 @@ def switchable(eps: float = 1e-5, momentum: float = 0.1) -> Norm:
     return Norm(lambda channels, dimensions: SwitchableNorm(channels, dimensions, eps, momentum))
 
 
-class SwitchableNorm(nn.modules.batchnorm._BatchNorm):
+class SwitchableNorm(AnyBatchNorm):
     """y = gamma_c (x - mean) / sqrt(var + eps) + beta_c with mean = sum_k p_k mean_k and var = sum_k q_k var_k.
 
     k runs over instance (statistics of each example and channel over its positions), layer (of each example) and batch
@@ -73,9 +74,6 @@ class SwitchableNorm(nn.modules.batchnorm._BatchNorm):
             self.running_mean.lerp_(mean[0], self.momentum)
             self.running_var.lerp_(variance[0] * count / max(count - 1, 1), self.momentum)
         return mean, variance
-
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        """Take any number of positions."""
 
 
 def _pooled(means: Tensor, variances: Tensor, axis: int) -> Tensor:
