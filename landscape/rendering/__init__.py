@@ -19,6 +19,7 @@ FIGURES = Registry(
         "3d": "landscape.rendering.figures:surface3d",
         "uncertainty": "landscape.rendering.figures:uncertainty",
         "drift": "landscape.rendering.figures:drift",
+        "trajectory": "landscape.rendering.trajectory:trajectory",  # of a surface and a path in its plane
         "comparison": "landscape.rendering.comparison:comparison",
         "grid": "landscape.rendering.comparison:comparison_grid",
         "difference": "landscape.rendering.difference:difference",

@@ -150,7 +150,19 @@ def side_by_side(
         LandscapeError: If a surface has one direction only, or the quantity or the options do not fit.
     """
     found = planes(surfaces, quantity, name)
-    shown = view(name, found, quantity, points, options)
+    return arranged(view(name, found, quantity, points, options), found)
+
+
+def arranged(shown: View, found: Sequence[Surface]) -> Scene:
+    """Arrange a view of surfaces as a figure, a panel for each.
+
+    Args:
+        shown: The view.
+        found: The surfaces.
+
+    Returns:
+        The figure.
+    """
     names = called(found)
     title, panels = _headed([_panel(shown, found, index) for index in range(len(found))], names)
     return Scene(

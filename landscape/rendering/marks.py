@@ -165,11 +165,12 @@ class Lowest:
 
 @dataclass(frozen=True, eq=False)
 class Trail:
-    """A path: a line with a dot at each point, a ring at the first and a square at the last.
+    """A path: a line with dots, a ring around the first and a square around the last.
 
     Attributes:
         x: Coordinates along the first axis, shape (n,).
         y: Coordinates along the second axis, shape (n,).
+        dots: Which of the points carry a dot, shape (n,); the others only lead the line.
         labels: What is written beside each point, n texts, empty for nothing.
         names: What each point is called where it is pointed at, n texts.
         z: Values, shape (n,), at which the points stand in a 3-D panel, NaN where the path is not drawn; None in a flat
@@ -178,6 +179,7 @@ class Trail:
 
     x: FloatArray
     y: FloatArray
+    dots: NDArray[np.bool_]
     labels: tuple[str, ...]
     names: tuple[str, ...]
     z: FloatArray | None = None
