@@ -184,12 +184,13 @@ def _convert_trajectory(source: Any, out: Path) -> None:
 def _export(surface: Surface, out: Path, to: str, given: dict[str, Any], overwrite: bool, tell: Tell) -> None:
     from landscape.registry import Spec
 
-    exporter = EXPORTERS.get(Spec.parse(to).target)
+    name = Spec.parse(to).target
+    exporter = EXPORTERS.get(name)
     takes = inspect.signature(exporter).parameters if callable(exporter) else {}
     open_ended = any(one.kind is one.VAR_KEYWORD for one in takes.values())
     if wrong := [f"--{name}" for name in given if name not in takes and not open_ended]:
-        raise LandscapeError(f"{' and '.join(wrong)} has no effect on what {to} writes: leave it out")
-    if to == "csv":
+        raise LandscapeError(f"{' and '.join(wrong)} has no effect on what {name} writes: leave it out")
+    if name == "csv":
         from landscape.storage.export_tables import sidecar
 
         _refuse_existing(sidecar(out), overwrite)
@@ -202,7 +203,7 @@ def _export(surface: Surface, out: Path, to: str, given: dict[str, Any], overwri
     for note in told if isinstance(told, Iterable) and not isinstance(told, str) else ():
         tell(str(note))
     if not out.exists():
-        raise LandscapeError(f"exporter {to} ended without writing {str(out)!r}")
+        raise LandscapeError(f"exporter {name} ended without writing {str(out)!r}")
 
 
 def _for_a_mesh(surface: Surface, given: dict[str, Any], tell: Tell) -> tuple[Surface, dict[str, Any]]:

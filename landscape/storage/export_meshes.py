@@ -107,8 +107,9 @@ def _array(name: str, values: NDArray[np.generic]) -> list[str]:
     kind = "Float32" if values.dtype == np.float32 else "Int64"
     parts = values.shape[1] if name == "Points" else 1
     head = f'<DataArray type="{kind}" Name="{name}" NumberOfComponents="{parts}" format="ascii">'
-    rows = values.reshape(len(values), -1).astype(str)
-    return [head, *(" ".join(row) for row in rows.tolist()), "</DataArray>"]
+    rows = values.reshape(len(values), -1)
+    words = rows.astype(str).tolist() if kind == "Float32" else (map(str, row) for row in rows.tolist())
+    return [head, *(" ".join(row) for row in words), "</DataArray>"]
 
 
 def _obj(mesh: Mesh) -> bytes:

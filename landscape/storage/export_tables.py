@@ -84,7 +84,10 @@ def netcdf(surface: Surface, path: Path) -> Sequence[str]:
         for name, value in _global_attributes(surface).items():
             file.attrs.create(name, value, dtype=TEXT)
         for name, values in _coordinates(surface).items():
-            scale = file.create_dataset(name, data=values, dtype=TEXT if name == "bn" else values.dtype)
+            text = values.dtype.kind == "U"
+            scale = file.create_dataset(
+                name, data=values.tolist() if text else values, dtype=TEXT if text else values.dtype
+            )
             scale.make_scale(name)
             scale.attrs.create("long_name", {**AXIS_LABELS, **LEADING_LABELS}[name], dtype=TEXT)
         for name in surface:

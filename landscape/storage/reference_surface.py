@@ -120,13 +120,18 @@ def write_reference_surface(
     with replacing(path) as file:
         file.attrs.create("generated_by", f"landscape {landscape.__version__}", dtype=TEXT)
         file.attrs.create("fingerprint", surface.job.fingerprint(), dtype=TEXT)
-        file.create_dataset("dir_file", data=dir_file or surface.job.directions, dtype=TEXT)
+        file.create_dataset("dir_file", data=dir_file or _directions_file(surface), dtype=TEXT)
         for name, axis in zip(AXES, surface.grid.axes, strict=False):
             file.create_dataset(name, data=axis.array(), dtype=np.float64)
         for name, own in names.items():
             _write_split(file, name, surface, own)
         _write_eigenvalues(file, surface, chosen)
     return _remarks(surface, names)
+
+
+def _directions_file(surface: Surface) -> str:
+    """The file that the directions came from, as far as the surface says; empty where they were drawn."""
+    return "" if surface.job.directions in ("random", UNKNOWN) else surface.job.directions
 
 
 def _refuse_several(surface: Surface) -> None:
@@ -216,7 +221,7 @@ def _job(path: Path, hint: str, grid: Grid, splits: Mapping[str, Arrays], sample
         x=str(grid.axes[0]),
         y=str(grid.axes[1]) if len(grid.axes) > 1 else "none",
         samples=UNKNOWN if samples is None else str(samples),
-        directions=directions or UNKNOWN,
+        directions=UNKNOWN if directions in ("", "random") else directions,
         directions_sha256=unlike_others,
         normalize="imported",
         perturb="imported",
