@@ -75,8 +75,9 @@ def relief(mark: Mesh, style: Style = DEFAULT) -> Relief:
     middle = (fine[:-1, :-1] + fine[1:, :-1] + fine[1:, 1:] + fine[:-1, 1:]) / 4
     lowest = np.minimum.reduce([fine[:-1, :-1], fine[1:, :-1], fine[1:, 1:], fine[:-1, 1:]])
     whole = np.isfinite(corners).all(axis=(2, 3)) & (lowest <= 1 + 1e-9)
-    shaded = _shaded(style.colours(middle[whole], mark.scale.diverging), np.nan_to_num(shade[whole], nan=0.5), style)
-    return Relief(corners[whole], shaded, _strokes(mark, 0.004 * (high - low)))
+    factor = style.shade[0] + style.shade[1] * np.nan_to_num(shade[whole], nan=0.5)
+    colours = lit(style.colours(middle[whole], mark.scale.diverging), factor)
+    return Relief(corners[whole], colours, _strokes(mark, 0.004 * (high - low)))
 
 
 def _strokes(mark: Mesh, lift: float) -> FloatArray:
@@ -109,9 +110,17 @@ def _lit(slope_x: FloatArray, slope_y: FloatArray) -> FloatArray:
     return np.asarray(np.clip((-slope_x * light[0] - slope_y * light[1] + light[2]) / length, 0, 1))
 
 
-def _shaded(base: FloatArray, shade: FloatArray, style: Style) -> FloatArray:
-    """Darken or lighten colours by brightness without changing their hue, so that a colour bar still holds."""
-    factor = (style.shade[0] + style.shade[1] * shade)[:, None]
+def lit(base: FloatArray, factor: FloatArray) -> FloatArray:
+    """Darken or lighten colours without changing their hue, so that a colour bar still holds.
+
+    Args:
+        base: Colours, shape (K, 3), in [0, 1].
+        factor: Below 1 to darken, above 1 to lighten, shape (K,).
+
+    Returns:
+        Colours, shape (K, 3).
+    """
+    factor = factor[:, None]
     return np.where(factor <= 1, base * factor, base + (1 - base) * (factor - 1))
 
 
