@@ -37,6 +37,8 @@ def plot(
     caption: bool = True,
     transparent: bool = False,
     tex: bool = False,
+    fragment: bool = False,
+    plotlyjs: str = "embed",
 ) -> Any:
     """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
 
@@ -63,6 +65,9 @@ def plot(
         caption: Whether there is a caption.
         transparent: Whether the page is left out.
         tex: Whether LaTeX sets the letters.
+        fragment: Whether an .html file is a piece to paste into a page, instead of a page.
+        plotlyjs: Where plotly.js of an .html file is: `"embed"` (in it), `"directory"` (written beside it) or `"none"`
+            (the page that it is pasted into loads it).
 
     Returns:
         The path where `out` is given, else a matplotlib figure.
@@ -75,6 +80,9 @@ def plot(
     from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
 
+    web = {} if plotlyjs == "embed" and not fragment else {"whole": not fragment, "plotlyjs": plotlyjs}
+    if web and (out is None or check_path(out) != "html"):
+        raise LandscapeError("a fragment, and a place for plotly.js, are a matter of .html files: name one")
     if out is not None:
         check_path(out)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
@@ -82,8 +90,7 @@ def plot(
     scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
     if out is None:
         return render(scene)
-    save(scene, out)
-    return Path(out)
+    return save(scene, out, **web)
 
 
 def compare(

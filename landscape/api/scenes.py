@@ -102,7 +102,7 @@ def parted(options: Mapping[str, Any]) -> tuple[Appearance, dict[str, Any]]:
     from landscape.rendering.appearance import Appearance
 
     looks = {field.name for field in dataclasses.fields(Appearance)}
-    known = set(inspect.signature(plot).parameters) - {"surface", "kind", "out"}
+    known = set(inspect.signature(plot).parameters) - {"surface", "kind", "out", "fragment", "plotlyjs"}
     unknown = [name for name in options if name not in known]
     if unknown:
         raise LandscapeError(f"a figure has no option {unknown[0]!r}; {nearest(unknown[0], known)}")

@@ -36,6 +36,14 @@ from landscape.commands.drawing_options import appearance_options, value_options
 @click.option(
     "--points", is_flag=True, help="Mark the points that were measured (--2d, --1d): an adaptive run leaves out some."
 )
+@click.option("--fragment", is_flag=True, help="Of html: a piece to paste into a page, as often as wanted.")
+@click.option(
+    "--plotlyjs",
+    type=click.Choice(["embed", "directory", "none"]),
+    default="embed",
+    show_default=True,
+    help="Of html: plotly.js in the file, in one file beside it, or left to the page.",
+)
 @value_options
 @appearance_options
 def plot(
@@ -45,6 +53,8 @@ def plot(
     bn: tuple[str, ...],
     repeat: int | None,
     points: bool,
+    fragment: bool,
+    plotlyjs: str,
     values: dict[str, Any],
     looks: dict[str, Any],
 ) -> None:
@@ -58,6 +68,7 @@ def plot(
     landscape plot run.h5 --3d -o run.pdf
     landscape plot run.h5 --3d -o run.html
     landscape plot run.h5 --style paper --size 3.3x3 -o figure1.pdf
+    landscape plot run.h5 --3d --fragment -o figure1.html
     """
     from landscape.api import load, natural_kind, newest
     from landscape.api import plot as draw
@@ -67,5 +78,6 @@ def plot(
         click.echo(f"drawing {path}, the newest run here", err=True)
     surface = load(path)
     kind = kind or natural_kind(surface)
-    target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.png")
-    click.echo(draw(surface, kind, out=target, bn=bn, repeat=repeat, points=points, **values, **looks))
+    web: dict[str, Any] = {"fragment": fragment, "plotlyjs": plotlyjs}
+    target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.{'html' if fragment else 'png'}")
+    click.echo(draw(surface, kind, out=target, bn=bn, repeat=repeat, points=points, **web, **values, **looks))

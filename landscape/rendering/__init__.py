@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from landscape.errors import LandscapeError, SurroundingsError, listed
 from landscape.registry import Registry
@@ -57,12 +58,13 @@ def check_path(path: str | Path) -> str:
     return suffix
 
 
-def save(scene: Scene, path: str | Path) -> Path:
+def save(scene: Scene, path: str | Path, **settings: Any) -> Path:
     """Draw a scene into a file; the suffix says how.
 
     Args:
         scene: The figure.
         path: A file name ending in png, pdf, svg or html.
+        settings: Of a html file, as for `rendering.embed.save`.
 
     Returns:
         The path.
@@ -74,7 +76,7 @@ def save(scene: Scene, path: str | Path) -> Path:
     path, draw = Path(path), RENDERERS.get(check_path(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw(scene, path)
+        draw(scene, path, **settings)
     except OSError as error:
         raise SurroundingsError(f"cannot write the figure {str(path)!r}: {error.strerror or error}") from error
     return path

@@ -7,12 +7,16 @@ import html
 import json
 from pathlib import Path
 
+from landscape.errors import LandscapeError, listed
 from landscape.rendering.layout import arrange
+from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
 from landscape.rendering.plotly_layout import FONT, PIXELS, encodable
 from landscape.rendering.scene import Scene
 
 NARROW = 720
+PLACES = ("embed", "directory", "none")
+LIBRARY = "plotly.min.js"
 CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
@@ -31,7 +35,8 @@ figure.scene img{max-width:100%;height:auto}
 
 
 _SCRIPT = """(function(){
-var place=document.getElementById(%name%), wide=%wide%, narrow=%narrow%, before=null, turning=false;
+var here=document.currentScript.parentNode, place=here.querySelector("div"), wide=%wide%, narrow=%narrow%,
+  before=null, turning=false;
 function space(){try{return !!document.createElement("canvas").getContext("webgl")}catch(e){return false}}
 function draw(){
   var now=window.innerWidth<%limit%;
@@ -49,27 +54,51 @@ function turn(change){
   turning=true;
   Plotly.relayout(place,all).then(function(){turning=false});
 }
-if(typeof Plotly==="undefined"||(%space%&&!space())){
-  place.innerHTML=place.parentNode.querySelector("noscript").textContent;
-}else{draw();place.on("plotly_relayout",turn);window.addEventListener("resize",draw)}
+function begin(){
+  if(typeof Plotly==="undefined"||(%space%&&!space())){
+    place.innerHTML=here.querySelector("noscript").textContent;
+  }else{draw();place.on("plotly_relayout",turn);window.addEventListener("resize",draw)}
+}
+if(typeof Plotly==="undefined"&&document.readyState!=="complete"){window.addEventListener("load",begin)}else{begin()}
 })();"""
 
 
-def save(scene: Scene, path: str | Path) -> None:
-    """Draw a scene into one self-contained HTML file.
+def save(scene: Scene, path: str | Path, whole: bool = True, plotlyjs: str = "embed") -> None:
+    """Draw a scene into an HTML file.
 
     Args:
         scene: The figure as data.
         path: The file.
+        whole: Whether it is a page of its own, or a piece to paste into pages, in ASCII alone, so that it can stand in
+            a page of any encoding, as often as is wanted.
+        plotlyjs: Where plotly.js is: `"embed"`, in the file; `"directory"`, beside it, where it is written, too; or
+            `"none"`, for a page that loads it itself.
+
+    Raises:
+        LandscapeError: If there is no such place for plotly.js.
     """
+    path = Path(path)
+    if plotlyjs not in PLACES:
+        raise LandscapeError(f"plotly.js is placed by one of {listed(PLACES)}, not {plotlyjs!r}")
+    if plotlyjs == "directory":
+        path.with_name(LIBRARY).write_text(library(), encoding="utf-8")
+    sources = {"embed": script(), "directory": f'<script src="{LIBRARY}" charset="utf-8"></script>\n', "none": ""}
+    if whole:
+        text = _page(scene, sources[plotlyjs])
+    else:
+        piece = fragment(scene, "", encode(scene, "png")).encode("ascii", "xmlcharrefreplace").decode()
+        text = f"{sources[plotlyjs]}<style>{STYLE}</style>\n{piece}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def _page(scene: Scene, source: str) -> str:
     title = html.escape(encodable(scene.title or scene.summary))
-    page = (
+    return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>body{{margin:1rem auto;font-family:{FONT}}}\n{STYLE}</style>\n{script()}</head>\n"
+        f"<style>body{{margin:1rem auto;font-family:{FONT}}}\n{STYLE}</style>\n{source}</head>\n"
         f"<body>\n{fragment(scene)}\n</body></html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8")
 
 
 def script() -> str:
@@ -78,14 +107,14 @@ def script() -> str:
 
 
 def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
-    """Draw a scene as a figure element with its own script, for a page that holds `script()`.
+    """Draw a scene as a figure element with its own script, for a page that holds or loads plotly.js, early or late.
 
     On narrow screens the panels stand one above another. Panels in space turn together. Where scripts or WebGL
     are missing, the picture is shown instead.
 
     Args:
         scene: The figure as data.
-        name: The element's id, distinct within a page.
+        name: The element's id, distinct within a page; empty for none.
         fallback: A PNG file's content, or nothing.
 
     Returns:
@@ -101,7 +130,6 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
     caption = "<br>".join(html.escape(encodable(line)) for line in scene.caption.splitlines())
     needs_space = any(panel.kind == "3d" for panel in scene.panels)
     values = {
-        "name": json.dumps(name),
         "wide": _script_text(wide.to_json(engine="json")),
         "narrow": _script_text(json.dumps(json.loads(narrow.to_json(engine="json"))["layout"])),
         "config": json.dumps(CONFIG),
@@ -112,8 +140,9 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
     for key, value in values.items():
         text = text.replace(f"%{key}%", value)
     width = round(arrange(scene).width * PIXELS)
+    element = f' id="{html.escape(name)}"' if name else ""
     return (
-        f'<figure class="scene" style="max-width:{width}px"><div id="{html.escape(name)}"></div>'
+        f'<figure class="scene" style="max-width:{width}px"><div{element}></div>'
         f"<noscript>{image}</noscript>\n<figcaption>{caption}</figcaption>\n<script>{text}</script></figure>"
     )
 
