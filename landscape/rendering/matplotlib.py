@@ -21,25 +21,31 @@ from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
 from landscape.rendering.lettering import fitted
 from landscape.rendering.lines import dotted
+from landscape.rendering.matplotlib_marks import draw_mark
 from landscape.rendering.matplotlib_settings import line_style, settings
 from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
 from landscape.rendering.matplotlib_words import draw_colour_bar, write_words
 from landscape.rendering.scene import (
     Band,
+    Cells,
     Contour,
     Dots,
     Hatch,
     Heat,
     Interval,
     Line,
+    Lowest,
     Mark,
     Panel,
     Points,
     Scene,
     Sites,
+    Trail,
     cell_edges,
 )
 from landscape.rendering.style import DARK, SITE, Style, contrasting, stroke
+
+_WIDTHS = {"over": 0.6, "coloured": 1.2, "plain": 0.7}
 
 
 def render(scene: Scene) -> Figure:
@@ -84,17 +90,27 @@ def encode(scene: Scene, suffix: str = "png") -> bytes:
     Returns:
         The content of such a file.
     """
+    return written(render(scene), scene.style, suffix)
+
+
+def written(figure: Figure, style: Style, suffix: str) -> bytes:
+    """Write a figure in memory.
+
+    Args:
+        figure: The figure.
+        style: How it looks.
+        suffix: `png`, `pdf` or `svg`.
+
+    Returns:
+        The content of such a file.
+    """
     undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    figure, buffer = render(scene), io.BytesIO()
-    with settings(scene.style), warnings.catch_warnings():
+    buffer = io.BytesIO()
+    with settings(style), warnings.catch_warnings():
         # A letter that the font lacks (a checkpoint's name may hold any) is drawn as a box; that is no failure.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(
-            buffer,
-            format=suffix,
-            dpi=scene.style.dpi,
-            transparent=scene.style.transparent,
-            metadata=undated.get(suffix),
+            buffer, format=suffix, dpi=style.dpi, transparent=style.transparent, metadata=undated.get(suffix)
         )
     return buffer.getvalue()
 
@@ -144,6 +160,8 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box, style: Style) -> None:
             axes.fill_between(mark.x, lower, mark.upper, color=colour, alpha=0.18, linewidth=0)
         case Heat():
             _heat(axes, mark, style)
+        case Cells() | Lowest() | Trail():
+            draw_mark(axes, mark, style)
         case Contour():
             _contour(axes, mark, panel, box, style)
         case Points():
@@ -201,28 +219,39 @@ def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box, style: Style) ->
     lines, scale = isolines(mark), mark.scale
     written = labels(panel, lines, box.width / style.letters)
     for line in lines:
-        ink = contrasting(style.colours(scale.position(line.level), scale.diverging))
+        colour, ground = _inks(mark, line.level, style)
         wider, dashed = stroke(line.level, scale.diverging)
         pieces = parted(line, written, panel, scale.text(line.level), box.width / style.letters).pieces
-        look: dict[str, Any] = {"linewidths": 0.6 * style.lines * wider, "linestyles": (0, (5, 2.5)) if dashed else "-"}
-        axes.add_collection(LineCollection(pieces, colors=ink, alpha=0.75, zorder=2, **look))
+        width = _WIDTHS[mark.look] * style.lines * wider
+        look: dict[str, Any] = {"linewidths": width, "linestyles": (0, (5, 2.5)) if dashed else "-"}
+        edge = [withStroke(linewidth=2.5 * width, foreground=ground, alpha=0.8)] if mark.look == "plain" else []
+        clear = 0.75 if mark.look == "over" else 1.0
+        axes.add_collection(LineCollection(pieces, colors=colour, alpha=clear, path_effects=edge, zorder=2, **look))
     for label in written:
-        ground = style.colours(scale.position(label.level), scale.diverging)
+        colour, ground = _inks(mark, label.level, style)
         axes.text(
             label.x,
             label.y,
             scale.text(label.level),
             size=style.tiny,
-            color=contrasting(ground),
+            color=style.ink if mark.look == "coloured" else colour,
             rotation=label.angle,
             rotation_mode="anchor",
             transform_rotates_text=True,
             ha="center",
             va="center_baseline",
-            path_effects=[withStroke(linewidth=1.5 * style.letters, foreground=tuple(ground))],
+            path_effects=[withStroke(linewidth=1.5 * style.letters, foreground=ground)],
             zorder=3,
             clip_on=True,
         )
+
+
+def _inks(mark: Contour, level: float, style: Style) -> tuple[Any, Any]:
+    """The colour of a level line, and that of what lies behind it."""
+    colour = style.colours(mark.scale.position(level), mark.scale.diverging)
+    if mark.look == "plain":
+        return DARK, "white"
+    return (contrasting(colour), tuple(colour)) if mark.look == "over" else (tuple(colour), style.page)
 
 
 def _hatch(axes: Axes, mark: Hatch, panel: Panel, style: Style) -> None:

@@ -13,8 +13,9 @@ from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space
+from landscape.rendering.matplotlib_marks import draw_mark
 from landscape.rendering.relief import floor, relief
-from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
+from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import Style
 
 
@@ -77,6 +78,8 @@ def _draw(axes: Any, mark: Mark, ground: float, scale: Scale, style: Style) -> N
                 depthshade=False,
                 zorder=2 if mark.z is None else 4,
             )
+        case Cut() | Lowest() | Trail():
+            draw_mark(axes, mark, style, scale)
         case Hatch():
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
