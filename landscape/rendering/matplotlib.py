@@ -43,7 +43,7 @@ from landscape.rendering.scene import (
     Trail,
     cell_edges,
 )
-from landscape.rendering.style import DARK, SITE, Style, contrasting, stroke
+from landscape.rendering.style import DARK, Style, contrasting, stroke
 
 _WIDTHS = {"over": 0.6, "coloured": 1.2, "plain": 0.7}
 
@@ -116,11 +116,23 @@ def written(figure: Figure, style: Style, suffix: str) -> bytes:
 
 
 def _flat(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
-    axes = figure.add_axes(box.within(layout.width, layout.height))
+    draw_flat(figure.add_axes(box.within(layout.width, layout.height)), panel, box, layout.letters, style)
+
+
+def draw_flat(axes: Axes, panel: Panel, box: Box, letters: float, style: Style) -> None:
+    """Draw a panel of lines, or one seen from above.
+
+    Args:
+        axes: The axes to draw into.
+        panel: The panel.
+        box: Their size.
+        letters: By how much letters are larger than usual.
+        style: How it looks.
+    """
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
     axes.set_xlabel("" if panel.inner_x else panel.x_label)
-    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height, layout.letters))
+    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height, letters))
     axes.set_ylabel("" if panel.inner_y else label)
     axes.tick_params(labelbottom=not panel.inner_x, labelleft=not panel.inner_y)
     coordinate_ticks(axes, panel)
@@ -160,16 +172,10 @@ def _draw(axes: Axes, mark: Mark, panel: Panel, box: Box, style: Style) -> None:
             axes.fill_between(mark.x, lower, mark.upper, color=colour, alpha=0.18, linewidth=0)
         case Heat():
             _heat(axes, mark, style)
-        case Cells() | Lowest() | Trail():
+        case Cells() | Points() | Lowest() | Trail() | Sites():
             draw_mark(axes, mark, style)
         case Contour():
             _contour(axes, mark, panel, box, style)
-        case Points():
-            size = 95 * style.letters**2
-            axes.scatter(mark.x, mark.y, s=size, marker="*", c=style.mark, edgecolors="white", linewidths=0.9, zorder=6)
-        case Sites():
-            look: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
-            axes.scatter(mark.x, mark.y, s=SITE**2, c=DARK, rasterized=True, **look)
         case Hatch():
             _hatch(axes, mark, panel, style)
         case Dots():

@@ -29,7 +29,21 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout, style:
         layout: The figure's layout.
         style: How it looks.
     """
-    axes: Any = figure.add_axes(box.within(layout.width, layout.height), projection="3d", computed_zorder=False)
+    axes = figure.add_axes(box.within(layout.width, layout.height), projection="3d")
+    fill_space(axes, panel, box, layout.letters, style)
+
+
+def fill_space(axes: Any, panel: Panel, box: Box, letters: float, style: Style) -> None:
+    """Draw a panel in space into axes that are there.
+
+    Args:
+        axes: Axes with the projection 3d.
+        panel: The panel.
+        box: Their size.
+        letters: By how much letters are larger than usual.
+        style: How it looks.
+    """
+    axes.computed_zorder = False
     assert panel.scale is not None
     assert panel.y_range is not None
     ground, top = floor(panel.scale), float(panel.scale.transform(panel.scale.upper))
@@ -42,7 +56,7 @@ def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout, style:
         axis.pane.set_edgecolor(style.faint)
         axis.line.set_color(style.muted)
     axes.patch.set_visible(False)  # it would cover labels of the panel above
-    ticks, number = ticks_in_space(panel, box, layout.letters)
+    ticks, number = ticks_in_space(panel, box, letters)
     axes.set_zticks(panel.scale.transform(ticks), [panel.scale.text(tick) for tick in ticks])
     axes.tick_params(pad=0, labelsize=style.small)
     axes.set_xlabel(panel.x_label, size=style.small, labelpad=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
@@ -87,7 +88,19 @@ def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout, st
         layout: The figure's layout.
         style: How it looks.
     """
-    axes = figure.add_axes(box.within(layout.width, layout.height))
+    fill_colour_bar(figure.add_axes(box.within(layout.width, layout.height)), bar, box, layout.letters, style)
+
+
+def fill_colour_bar(axes: Axes, bar: ColourBar, box: Box, letters: float, style: Style) -> None:
+    """Draw a colour bar into axes that are there.
+
+    Args:
+        axes: The axes.
+        bar: The bar.
+        box: Their size.
+        letters: By how much letters are larger than usual.
+        style: How it looks.
+    """
     scale = bar.scale
     edges = scale.position(scale.boundaries) if bar.banded else np.linspace(0, 1, 257)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -108,7 +121,7 @@ def draw_colour_bar(figure: Figure, bar: ColourBar, box: Box, layout: Layout, st
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     axes.set_yticks(scale.position(scale.ticks), [scale.text(tick) for tick in scale.ticks])
-    axes.set_ylabel("\n".join(fitted(bar.label, box.height, layout.letters)))
+    axes.set_ylabel("\n".join(fitted(bar.label, box.height, letters)))
 
 
 def _weight(style: Style) -> str:
