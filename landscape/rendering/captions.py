@@ -247,9 +247,19 @@ def _drawn(scale: Scale | None) -> list[str]:
     said = [
         f"log scale of the value + {scale.offset:g}" if scale.offset else "log scale" if scale.log else "linear scale"
     ]
-    if scale.levels:
-        ends = f"{scale.text(scale.levels[0])} to {scale.text(scale.levels[-1])}"
-        gaps_between = np.diff(scale.levels)
-        uneven = not scale.log and len(gaps_between) > 1 and gaps_between.max() > 1.01 * gaps_between.min()
-        said.append(f"{len(scale.levels)} contour levels, {ends}" + (", unevenly spaced" if uneven else ""))
-    return said
+    return [*said, levels_phrase(scale)] if scale.levels else said
+
+
+def levels_phrase(scale: Scale) -> str:
+    """How many levels a scale has, and from where to where.
+
+    Args:
+        scale: A scale with levels.
+
+    Returns:
+        For example `14 contour levels, 0.5 to 3.75`.
+    """
+    ends = f"{scale.text(scale.levels[0])} to {scale.text(scale.levels[-1])}"
+    between = np.diff(scale.levels)
+    uneven = not scale.log and len(between) > 1 and between.max() > 1.01 * between.min()
+    return f"{len(scale.levels)} contour levels, {ends}" + (", unevenly spaced" if uneven else "")

@@ -11,13 +11,15 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-u
 
 from landscape.analysis.scales import Scale
 from landscape.rendering.isolines import rim
-from landscape.rendering.scene import Cells, Cut, Lowest, Trail, cell_edges
-from landscape.rendering.style import DARK, Style
+from landscape.rendering.scene import Cells, Cut, Lowest, Points, Sites, Trail, cell_edges
+from landscape.rendering.style import DARK, SITE, Style
 
 PALE = "#ffffff"  # around what lies over colours of any lightness
 
 
-def draw_mark(axes: Any, mark: Cells | Cut | Lowest | Trail, style: Style, scale: Scale | None = None) -> None:
+def draw_mark(
+    axes: Any, mark: Cells | Cut | Points | Lowest | Trail | Sites, style: Style, scale: Scale | None = None
+) -> None:
     """Draw one of these marks.
 
     Args:
@@ -31,6 +33,12 @@ def draw_mark(axes: Any, mark: Cells | Cut | Lowest | Trail, style: Style, scale
             _cells(axes, mark, style)
         case Cut():
             _cut(axes, mark, style)
+        case Points():
+            star: dict[str, Any] = {"marker": "*", "c": style.mark, "edgecolors": "white", "linewidths": 0.9}
+            axes.scatter(mark.x, mark.y, s=95 * style.letters**2, zorder=6, **star)
+        case Sites():
+            dots: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
+            axes.scatter(mark.x, mark.y, s=SITE**2, c=DARK, rasterized=True, **dots)
         case Lowest():
             height = [] if mark.z is None or scale is None else [scale.transform(mark.z)]
             deep: dict[str, Any] = {"depthshade": False} if height else {}
@@ -63,17 +71,18 @@ def _trail(axes: Any, mark: Trail, style: Style, scale: Scale | None) -> None:
     places = np.stack([mark.x, mark.y, *height])
     thick = 1.2 * style.lines
     edge = [withStroke(linewidth=2.6 * thick, foreground=PALE)]
-    axes.plot(*places, color=DARK, linewidth=thick, zorder=5, path_effects=edge)
+    over = 3.6 if height else 5.0  # below the stars
+    axes.plot(*places, color=DARK, linewidth=thick, zorder=over, path_effects=edge)
     deep: dict[str, Any] = {"depthshade": False} if height else {}
     dotted, size = places[:, mark.dots], style.letters**2
-    axes.scatter(*dotted, s=9 * size, c=DARK, edgecolors=PALE, linewidths=0.5, zorder=5.1, **deep)
+    axes.scatter(*dotted, s=9 * size, c=DARK, edgecolors=PALE, linewidths=0.5, zorder=over + 0.1, **deep)
     for shape, place, area in (("o", dotted[:, :1], 42), ("s", dotted[:, -1:], 60)):
         look: dict[str, Any] = {"marker": shape, "c": PALE, "edgecolors": DARK, "linewidths": 1.2 * style.lines}
-        axes.scatter(*place, s=area * size, zorder=5.2, **look, **deep)
-    _write(axes, mark, places, style)
+        axes.scatter(*place, s=area * size, zorder=over + 0.2, **look, **deep)
+    _write(axes, mark, places, style, over + 0.3)
 
 
-def _write(axes: Any, mark: Trail, places: Any, style: Style) -> None:
+def _write(axes: Any, mark: Trail, places: Any, style: Style, over: float) -> None:
     """What is written beside the points of a path, on the side away from the edge."""
     middle = np.mean(axes.get_xlim())
     for place, label in zip(places.T, mark.labels, strict=True):
@@ -83,4 +92,4 @@ def _write(axes: Any, mark: Trail, places: Any, style: Style) -> None:
         look: dict[str, Any] = {"size": style.tiny, "color": DARK, "ha": "right" if left else "left", "va": "bottom"}
         edge = [withStroke(linewidth=1.8 * style.letters, foreground=PALE)]
         pad = "  "  # beside the dot, in the text itself: annotations have no place in space
-        axes.text(*place, label + pad if left else pad + label, zorder=5.3, path_effects=edge, **look)
+        axes.text(*place, label + pad if left else pad + label, zorder=over, path_effects=edge, **look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Unpack
 
@@ -14,7 +15,9 @@ from landscape.rendering.names import Called, axis_label, called, plain, quantit
 from landscape.rendering.quantities import DRIFT, FLOOR, Measured, is_accuracy, measured, sampled, split_of
 from landscape.rendering.scene import (
     ColourBar,
+    Contour,
     Cut,
+    Heat,
     Kind,
     Lowest,
     Mark,
@@ -268,4 +271,6 @@ def words_under(
     counted = [
         (title, each) for title, each in zip([one.title for one in names or called(surfaces)], data, strict=True)
     ]
-    return caption(surfaces, [data[0].name], scale, legend, names, counted, hatched=how)
+    drawn = any(isinstance(mark, Heat | Contour) and mark.scale is scale for one in panels for mark in one.marks)
+    shown = scale if drawn else dataclasses.replace(scale, levels=())
+    return caption(surfaces, [data[0].name], shown, legend, names, counted, hatched=how)

@@ -10,6 +10,7 @@ import numpy as np
 
 from landscape.analysis.scales import Scale, ScaleOptions
 from landscape.errors import LandscapeError
+from landscape.rendering.captions import levels_phrase
 from landscape.rendering.names import quantity_label
 from landscape.rendering.planes import lowest, shared_scale, sites, standing, trained
 from landscape.rendering.quantities import Measured, measured, refining
@@ -182,7 +183,7 @@ def _errors(share: Literal["value", "rise"]) -> Maker:
             )
             for surface, mean, error in zip(surfaces, means, errors, strict=True)
         )
-        said = (f"lines: {quantity_label(means[0].name, levels)}",)
+        said = (f"lines: {quantity_label(means[0].name, levels)}, {levels_phrase(levels)}",)
         data = tuple(error.data for error in errors)
         return View("2d", marks, data, scale, banded=False, whole=True, unit=errors[0].unit, said=said)
 
