@@ -30,6 +30,7 @@ HOMES = {
     "torch": ("parameters", "models", "data", "evaluation", "curvature", "directions", "inputs", "execution"),
     "h5py": ("storage",),
     "click": ("commands",),
+    "jinja2": ("reports",),
     "rich": ("execution.progress",),
     "matplotlib": ("rendering",),
     "plotly": ("rendering",),

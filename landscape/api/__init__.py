@@ -5,6 +5,7 @@ from landscape.api.computing import compute
 from landscape.api.converting import convert
 from landscape.api.drawing import compare, draw_comparison, plot
 from landscape.api.reading import check, load, newest
+from landscape.api.reporting import report
 from landscape.api.rescaling import check_rescaling
 from landscape.api.scenes import natural_kind
 
@@ -20,4 +21,5 @@ __all__ = [
     "natural_kind",
     "newest",
     "plot",
+    "report",
 ]

@@ -16,6 +16,7 @@ COMMANDS = {
     "plot": "landscape.commands.plot:plot",
     "compare": "landscape.commands.compare:compare",
     "animate": "landscape.commands.animate:animate",
+    "report": "landscape.commands.report:report",
     "check": "landscape.commands.check:check",
     "info": "landscape.commands.info:info",
     "convert": "landscape.commands.convert:convert",
