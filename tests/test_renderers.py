@@ -13,7 +13,7 @@ from surfaces import broken, rugged, stacked, surface, valley
 from landscape.analysis.comparison import compared
 from landscape.analysis.scales import centred_scale, choose_scale
 from landscape.errors import LandscapeError, SurroundingsError
-from landscape.rendering import FIGURES, RENDERERS, embed, matplotlib, plotly, save, style
+from landscape.rendering import FIGURES, RENDERERS, embed, matplotlib, plotly, save
 from landscape.rendering.comparison import comparison, comparison_grid
 from landscape.rendering.difference import difference
 from landscape.rendering.figures import contour, surface3d
@@ -40,6 +40,7 @@ from landscape.rendering.scene import (
     Sites,
     cell_edges,
 )
+from landscape.rendering.style import DEFAULT
 
 # A difference takes two surfaces on one grid, and numbers a comparison.
 KINDS = [name for name in FIGURES.names() if name not in {"difference", "numbers"}]
@@ -293,7 +294,7 @@ def test_the_size_of_a_png_is_that_of_its_layout(tmp_path):
     scene = contour(valley())
     header = save(scene, tmp_path / "figure.png").read_bytes()[16:24]
     layout = arrange(scene)
-    expected = [layout.width * style.RASTER_DPI, layout.height * style.RASTER_DPI]
+    expected = [layout.width * scene.style.dpi, layout.height * scene.style.dpi]
     assert [int.from_bytes(header[:4]), int.from_bytes(header[4:])] == pytest.approx(expected, abs=1)
 
 
@@ -359,7 +360,7 @@ def test_a_folder_that_cannot_be_made_is_a_failure_of_the_surroundings(suffix, t
 
 def test_signed_colours_are_equally_light_on_both_sides_of_zero():
     places = np.linspace(0, 1, 201)
-    ours = style.colours(places, diverging=True)
+    ours = DEFAULT.colours(places, diverging=True)
     np.testing.assert_allclose(ours, mpl.colormaps["RdBu_r"](places)[:, :3], atol=0.03)
     linear = np.where(ours <= 0.04045, ours / 12.92, ((ours + 0.055) / 1.055) ** 2.4)
     lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
@@ -462,7 +463,7 @@ def test_a_scene_tells_its_panels_by_row_and_title():
 
 def test_colours_are_viridis_and_rise_in_lightness():
     places = np.linspace(0, 1, 200)
-    ours = style.colours(places)
+    ours = DEFAULT.colours(places)
     np.testing.assert_allclose(ours, mpl.colormaps["viridis"](places)[:, :3], atol=0.025)
     assert (np.diff(ours @ [0.2126, 0.7152, 0.0722]) > 0).all()
 

@@ -10,10 +10,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from landscape.rendering import style
 from landscape.rendering.decimation import LINES, decimated, packed, simplified
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
+from landscape.rendering.lines import dotted
 from landscape.rendering.plotly_layout import (
     BANDED,
     PIXELS,
@@ -41,8 +41,10 @@ from landscape.rendering.scene import (
     Sites,
     cell_edges,
 )
+from landscape.rendering.style import DARK, SITE, Style, contrasting, hexadecimal, stroke
 from landscape.types import FloatArray
 
+SYMBOLS = {"circle": "circle", "square": "square", "triangle": "triangle-up", "diamond": "diamond", "cross": "x"}
 _BREAK = np.array([[np.nan, np.nan]])
 
 
@@ -67,21 +69,24 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
     shown = shown if caption else dataclasses.replace(shown, caption="")
     wide = arrange(shown)
     layout = arrange(shown, _narrow(shown)) if stacked else wide
+    style = scene.style
     figure = go.Figure(layout=page(shown, layout, PIXELS_STACKED if stacked else PIXELS))
     for number, (panel, box) in enumerate(zip(shown.panels, layout.panels, strict=True), start=1):
         suffix = str(number) if number > 1 else ""
-        figure.update_layout(axes(panel, box, layout, suffix, stacked))
-        for note in title(panel, box, layout):
+        figure.update_layout(axes(panel, box, layout, style, suffix, stacked))
+        for note in title(panel, box, layout, style):
             figure.add_annotation(note)
         # Lines make room for their labels; both layouts share the lines, and so the places of the labels.
-        width = wide.panels[number - 1].width
+        width = wide.panels[number - 1].width / style.letters
         for mark in panel.marks:
             in_space = panel.kind == "3d"
-            figure.add_traces(draw_in_space(mark, panel, suffix) if in_space else _flat(mark, panel, suffix, width))
+            figure.add_traces(
+                draw_in_space(mark, panel, style, suffix) if in_space else _flat(mark, panel, style, suffix, width)
+            )
             if isinstance(mark, Contour) and panel.kind == "2d":
-                _write_levels(figure, mark, panel, box, suffix, width)
+                _write_levels(figure, mark, panel, box, style, suffix, width)
     if scene.bar is not None and layout.bar is not None:
-        figure.update_layout(colour_axes(scene.bar, layout.bar, layout))
+        figure.update_layout(colour_axes(scene.bar, layout.bar, layout, style))
     return figure
 
 
@@ -96,14 +101,14 @@ def _narrow(scene: Scene) -> tuple[float, float]:
     return width, max(2.0, width * scene.size[1] / scene.size[0])
 
 
-def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
+def _flat(mark: Mark, panel: Panel, style: Style, suffix: str, width: float) -> list[Any]:
     """The traces of a mark in a 1-D panel or one seen from above."""
     place = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
     match mark:
         case Line():
-            return [_line(mark, panel, place)]
+            return [_line(mark, panel, style, place)]
         case Band():
-            colour = style.SERIES[mark.series % len(style.SERIES)]
+            colour = style.series_colour(mark.series)
             whole = np.isfinite(mark.lower) & np.isfinite(mark.upper)
             return [_area(_rings(mark, whole, panel), colour, place, opacity=0.18)]
         case Heat():
@@ -111,22 +116,27 @@ def _flat(mark: Mark, panel: Panel, suffix: str, width: float) -> list[Any]:
             # Cells of a fine grid are hardly larger than a pixel: outlines between them would only add megabytes.
             found = [] if min(mark.values.shape) >= LINES else bands(mark)
             pairs = zip(colours, found, strict=False)
-            areas = [_area(rings, style.hexadecimal(colour), place) for colour, rings in pairs if rings]
+            areas = [_area(rings, hexadecimal(colour), place) for colour, rings in pairs if rings]
             return [_cells(mark, place), *areas]
         case Contour():
-            return _level_lines(mark, panel, place, width)
+            return _level_lines(mark, panel, style, place, width)
         case Points():
-            star = {"symbol": "star", "size": 14, "color": style.MARK, "line": {"width": 1, "color": "white"}}
+            star = {
+                "symbol": "star",
+                "size": 14 * style.letters,
+                "color": style.mark,
+                "line": {"width": 1, "color": "white"},
+            }
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
         case Sites():
-            dot = {"size": 1.5 * style.SITE, "color": style.INK, "line": {"width": 0.5, "color": "white"}}
+            dot = {"size": 1.5 * SITE, "color": DARK, "line": {"width": 0.5, "color": "white"}}
             return [_quiet(mark.x, mark.y, place, mode="markers", marker=dot, cliponaxis=False)]
         case Hatch():
-            return [_hatch(mark, panel, place)]
+            return [_hatch(mark, panel, style, place)]
         case Dots():
-            return [_dots(mark, place)]
+            return [_dots(mark, style, place)]
         case Interval():
-            return [_interval(mark, place)]
+            return [_interval(mark, style, place)]
         case _:
             return []
 
@@ -135,15 +145,19 @@ def _quiet(x: Any, y: Any, place: dict[str, str], **more: Any) -> go.Scatter:
     return go.Scatter(x=x, y=y, showlegend=False, **{"hoverinfo": "skip", **place, **more})
 
 
-def _line(mark: Line, panel: Panel, place: dict[str, str]) -> go.Scatter:
-    colour = style.SERIES[mark.series % len(style.SERIES)]
+def _line(mark: Line, panel: Panel, style: Style, place: dict[str, str]) -> go.Scatter:
+    dots, width = dotted(mark, style), (1 if mark.faint else 2) * style.lines
+    size = 5 * style.lines if mark.dots is not None else 7 * style.lines
     return go.Scatter(
         x=mark.x,
         y=mark.y,
-        mode="lines" if mark.dots is None else "lines+markers",
-        line={"color": colour, "width": 1 if mark.faint else 2, "dash": "dash" if mark.dashed else "solid"},
+        mode="lines" if dots is None else "lines+markers",
+        line={"color": style.series_colour(mark.series), "width": width, "dash": _dash(mark, style, width)},
         opacity=0.35 if mark.faint else 1.0,
-        marker={"size": 5 if mark.dots is None else np.where(mark.dots, 5, 0)},
+        marker={
+            "size": 5 if dots is None else np.where(dots, size, 0).astype("f4"),
+            "symbol": SYMBOLS[style.marker(mark.series)],
+        },
         name=text(mark.label),
         legendgroup=text(mark.label),
         showlegend=panel.legend and bool(mark.label),
@@ -153,22 +167,35 @@ def _line(mark: Line, panel: Panel, place: dict[str, str]) -> go.Scatter:
     )
 
 
-def _dots(mark: Dots, place: dict[str, str]) -> go.Scatter:
-    colour = style.SERIES[mark.series % len(style.SERIES)]
+def _dash(mark: Line, style: Style, width: float) -> str:
+    """The dashes of a line, by what it means or by its number."""
+    if mark.dashed:
+        return "dash"
+    lengths = () if mark.faint else style.dash(mark.series)
+    return ",".join(f"{width * length:g}px" for length in lengths) or "solid"
+
+
+def _dots(mark: Dots, style: Style, place: dict[str, str]) -> go.Scatter:
+    colour = style.series_colour(mark.series)
     shapes = np.where(mark.bounds, "triangle-up", "circle").tolist()
-    marker = {"symbol": shapes, "size": 4 if mark.faint else 7, "color": colour, "opacity": 0.4 if mark.faint else 0.75}
+    marker = {
+        "symbol": shapes,
+        "size": (4 if mark.faint else 7) * style.letters,
+        "color": colour,
+        "opacity": 0.4 if mark.faint else 0.75,
+    }
     said = [text(label) for label in mark.labels]
     return _quiet(mark.x, mark.y, place, mode="markers", marker=marker, hoverinfo="text", text=said)
 
 
-def _interval(mark: Interval, place: dict[str, str]) -> go.Scatter:
+def _interval(mark: Interval, style: Style, place: dict[str, str]) -> go.Scatter:
     bar = [mark.x - mark.reach, mark.x, mark.x + mark.reach]
     return _quiet(
         [*bar, None, mark.x, mark.x],
         [*[mark.middle] * 3, None, mark.low, mark.high],
         place,
         mode="lines",
-        line={"color": style.SERIES[mark.series % len(style.SERIES)], "width": 2.5},
+        line={"color": style.series_colour(mark.series), "width": 2.5 * style.lines},
         hoverinfo="text",
         text=text(mark.label),
     )
@@ -216,20 +243,20 @@ def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
     )
 
 
-def _level_lines(mark: Contour, panel: Panel, place: dict[str, str], width: float) -> list[go.Scatter]:
+def _level_lines(mark: Contour, panel: Panel, style: Style, place: dict[str, str], width: float) -> list[go.Scatter]:
     lines, scale = simplified(isolines(mark), (float(np.ptp(mark.x)), float(np.ptp(mark.y)))), mark.scale
     written = labels(panel, lines, width)
     looks: dict[tuple[str, float, bool], list[FloatArray]] = {}
     for line in lines:
-        ink = style.contrasting(style.colours(scale.position(line.level), scale.diverging))
-        look = (ink, *style.stroke(line.level, scale.diverging))
+        ink = contrasting(style.colours(scale.position(line.level), scale.diverging))
+        look = (ink, *stroke(line.level, scale.diverging))
         looks.setdefault(look, []).extend(parted(line, written, panel, scale.text(line.level), width).pieces)
     return [
         _quiet(
             *_columns(found),
             place,
             mode="lines",
-            line={"color": ink, "width": wider, "dash": "dash" if dashed else "solid"},
+            line={"color": ink, "width": wider * style.lines, "dash": "dash" if dashed else "solid"},
             opacity=0.75,
         )
         for (ink, wider, dashed), found in looks.items()
@@ -237,21 +264,23 @@ def _level_lines(mark: Contour, panel: Panel, place: dict[str, str], width: floa
     ]
 
 
-def _write_levels(figure: go.Figure, mark: Contour, panel: Panel, box: Box, suffix: str, width: float) -> None:
+def _write_levels(
+    figure: go.Figure, mark: Contour, panel: Panel, box: Box, style: Style, suffix: str, width: float
+) -> None:
     assert panel.y_range is not None
     spans = [high - low for low, high in (panel.x_range, panel.y_range)]
     stretch = (box.height / spans[1]) / (box.width / spans[0])
     for label in labels(panel, isolines(mark), width):
-        ink = style.contrasting(style.colours(mark.scale.position(label.level), mark.scale.diverging))
+        ink = contrasting(style.colours(mark.scale.position(label.level), mark.scale.diverging))
         slope = math.radians(label.angle)
         angle = math.degrees(math.atan2(math.sin(slope) * stretch, math.cos(slope)))
         figure.add_annotation(
-            annotation(mark.scale.text(label.level), label.x, label.y, style.TINY, font_color=ink)
+            annotation(mark.scale.text(label.level), label.x, label.y, style.tiny, font_color=ink)
             | {"xref": f"x{suffix}", "yref": f"y{suffix}", "yanchor": "middle", "textangle": -angle}
         )
 
 
-def _hatch(mark: Hatch, panel: Panel, place: dict[str, str]) -> go.Scatter:
+def _hatch(mark: Hatch, panel: Panel, style: Style, place: dict[str, str]) -> go.Scatter:
     x = cell_edges(mark.x)
     if mark.y is not None:
         y, mask = cell_edges(mark.y), mark.mask
@@ -262,6 +291,6 @@ def _hatch(mark: Hatch, panel: Panel, place: dict[str, str]) -> go.Scatter:
         np.array([[x[i], y[j]], [x[i + 1], y[j]], [x[i + 1], y[j + 1]], [x[i], y[j + 1]], [x[i], y[j]]])
         for i, j in np.argwhere(mask)
     ]
-    pattern = {"shape": "/", "fgcolor": style.MUTED, "bgcolor": style.GROUND, "size": 5, "solidity": 0.2}
+    pattern = {"shape": "/", "fgcolor": style.muted, "bgcolor": style.ground, "size": 5, "solidity": 0.2}
     said: dict[str, Any] = {"hoverinfo": "text", "text": "not finite", "hoveron": "fills"}
     return _quiet(*_columns(cells), place, mode="lines", line_width=0, fill="toself", fillpattern=pattern, **said)

@@ -8,24 +8,24 @@ import numpy as np
 import plotly.graph_objects as go
 
 from landscape.analysis.scales import Scale
-from landscape.rendering import style
 from landscape.rendering.decimation import packed, simplified
 from landscape.rendering.isolines import isolines
 from landscape.rendering.plotly_layout import SMOOTH, text
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
+from landscape.rendering.style import DARK, Style, hexadecimal
 from landscape.types import FloatArray
 
-_LIGHT = {"ambient": 0.62, "diffuse": 0.62, "specular": 0.06, "roughness": 0.9, "fresnel": 0.05}
 ABOVE = 0.012
 
 
-def draw_in_space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
+def draw_in_space(mark: Mark, panel: Panel, style: Style, suffix: str) -> list[Any]:
     """The traces of a mark in a panel in space.
 
     Args:
         mark: The mark.
         panel: The panel.
+        style: How it looks.
         suffix: What plotly appends to `scene` for this panel.
 
     Returns:
@@ -36,17 +36,17 @@ def draw_in_space(mark: Mark, panel: Panel, suffix: str) -> list[Any]:
     ground = _raised(floor(panel.scale, ABOVE), panel.scale)
     match mark:
         case Contour():
-            return [_lines_in_space(mark, place, ground)]
+            return [_lines_in_space(mark, style, place, ground)]
         case Mesh():
-            return [_surface(mark, place), _lines_in_space(mark, place)]
+            return [_surface(mark, style, place), _lines_in_space(mark, style, place)]
         case Points():
             height = ground if mark.z is None else mark.z + panel.scale.offset
             where = "middle center" if mark.z is None else "top center"  # above the surface, not half sunk into it
-            return [_words_in_space("\N{BLACK STAR}", 18, style.MARK, mark.x, mark.y, height, place, where)]
+            return [_words_in_space("\N{BLACK STAR}", 18, style.mark, mark.x, mark.y, height, place, where)]
         case Hatch():
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
-            return [_words_in_space("\N{MULTIPLICATION SIGN}", 11, style.MUTED, mark.x[i], mark.y[j], ground, place)]
+            return [_words_in_space("\N{MULTIPLICATION SIGN}", 11, style.muted, mark.x[i], mark.y[j], ground, place)]
         case _:
             return []
 
@@ -81,7 +81,7 @@ def _words_in_space(
     )
 
 
-def _surface(mark: Mesh, place: dict[str, str]) -> go.Surface:
+def _surface(mark: Mesh, style: Style, place: dict[str, str]) -> go.Surface:
     """The measured values as heights; the axis cuts them off at the clip.
 
     Hover reads `z` itself: plotly.js shows `customdata` and `text` of a surface transposed.
@@ -94,7 +94,7 @@ def _surface(mark: Mesh, place: dict[str, str]) -> go.Surface:
         z=packed(np.maximum(mark.values, mark.scale.lower).T),
         surfacecolor=packed(mark.scale.position(mark.values).T),
         coloraxis=SMOOTH,
-        lighting=_LIGHT,
+        lighting=_light(style),
         lightposition={"x": -600, "y": -900, "z": 2000},
         connectgaps=False,
         hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(label) + " %{z:.5g}<extra></extra>",
@@ -102,7 +102,9 @@ def _surface(mark: Mesh, place: dict[str, str]) -> go.Surface:
     )
 
 
-def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float | None = None) -> go.Scatter3d:
+def _lines_in_space(
+    mark: Contour | Mesh, style: Style, place: dict[str, str], ground: float | None = None
+) -> go.Scatter3d:
     """The level lines, coloured on the floor or dark on the surface itself."""
     lift = 0.012 * float(np.diff(mark.scale.transform([mark.scale.lower, mark.scale.upper]))[0])
     pieces, colours = [], []
@@ -110,14 +112,14 @@ def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float |
     for line in simplified(isolines(Contour(mark.x, mark.y, mark.values, mark.scale)), extent):
         height = _raised(mark.scale.transform(line.level) + lift, mark.scale) if ground is None else ground
         colour = style.colours(mark.scale.position(line.level), mark.scale.diverging)
-        code = style.hexadecimal(colour) if ground is not None else style.INK
+        code = hexadecimal(colour) if ground is not None else DARK
         for piece in line.pieces:
             pieces.append(np.column_stack([piece, np.full(len(piece), height)]))
             colours += [code] * (len(piece) + 1)
     joined = packed(
         np.concatenate([part for piece in pieces for part in (piece, np.full((1, 3), np.nan))] or [np.empty((0, 3))])
     )
-    look = {"color": colours, "width": 3} if ground is not None else {"color": style.INK, "width": 1}
+    look = {"color": colours, "width": 3 * style.lines} if ground is not None else {"color": DARK, "width": style.lines}
     return go.Scatter3d(
         **dict(zip("xyz", joined.T, strict=True)),
         mode="lines",
@@ -127,3 +129,9 @@ def _lines_in_space(mark: Contour | Mesh, place: dict[str, str], ground: float |
         hoverinfo="skip",
         **place,
     )
+
+
+def _light(style: Style) -> dict[str, float]:
+    """Light that comes from everywhere, and from one side."""
+    shade, lit = style.shade
+    return {"ambient": shade + 0.04, "diffuse": lit + 0.06, "specular": 0.06, "roughness": 0.9, "fresnel": 0.05}

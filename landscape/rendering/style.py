@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -102,6 +101,12 @@ class Style:
         """Size of levels written on their lines, in points."""
         return self.letters * TINY
 
+    @property
+    def family(self) -> str:
+        """The fonts as a browser takes them."""
+        names = [f"'{name}'" if " " in name else name for name in self.fonts]
+        return ", ".join([*names, "sans-serif"])
+
     def series_colour(self, series: int) -> str:
         """The colour of a line, by its number."""
         return self.series[series % len(self.series)]
@@ -174,58 +179,6 @@ STYLES = {
     )
 }
 
-# What renderers take from here until they take it from the scene's style.
-SERIES, INK, MUTED, FAINT, GROUND, MARK = (
-    DEFAULT.series,
-    DEFAULT.ink,
-    DEFAULT.muted,
-    DEFAULT.faint,
-    DEFAULT.ground,
-    DEFAULT.mark,
-)
-FONTS = DEFAULT.fonts
-RASTER_DPI = 200
-
-MATPLOTLIB: dict[str, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": INK,
-    "axes.facecolor": "white",
-    "axes.labelcolor": INK,
-    "axes.labelsize": LABEL,
-    "axes.linewidth": 0.7,
-    "axes.titlesize": TITLE,
-    "axes.unicode_minus": True,
-    "figure.facecolor": "white",
-    "font.size": LABEL,
-    "hatch.color": MUTED,
-    "hatch.linewidth": 0.6,
-    "legend.fontsize": SMALL,
-    "legend.frameon": False,
-    "mathtext.default": "regular",
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "savefig.bbox": None,
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "landscape",
-    "text.color": INK,
-    "text.parse_math": False,
-    "text.usetex": False,
-    "xtick.color": INK,
-    "xtick.direction": "out",
-    "xtick.labelsize": TICK,
-    "xtick.major.size": 3,
-    "xtick.major.width": 0.7,
-    "ytick.color": INK,
-    "ytick.direction": "out",
-    "ytick.labelsize": TICK,
-    "ytick.major.size": 3,
-    "ytick.major.width": 0.7,
-}
-
-
-colours = DEFAULT.colours
-
 
 def hexadecimal(colour: FloatArray) -> str:
     """A colour of shape (3,) as `#rrggbb`."""
@@ -234,7 +187,7 @@ def hexadecimal(colour: FloatArray) -> str:
 
 def contrasting(colour: FloatArray) -> str:
     """Dark or white, whichever can be read on this colour."""
-    return "#ffffff" if float(colour @ np.array([0.2126, 0.7152, 0.0722])) < 0.45 else INK
+    return "#ffffff" if float(colour @ np.array([0.2126, 0.7152, 0.0722])) < 0.45 else DARK
 
 
 def stroke(level: float, diverging: bool) -> tuple[float, bool]:
