@@ -1,0 +1,168 @@
+"""Single places, paths and cells in the panels of a plotly figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from landscape.analysis.scales import Scale
+from landscape.rendering.decimation import packed
+from landscape.rendering.isolines import rim
+from landscape.rendering.plotly_layout import SMOOTH, text
+from landscape.rendering.scene import Cells, Cut, Lowest, Trail
+from landscape.rendering.style import DARK, Style
+from landscape.types import FloatArray
+
+PALE = "#ffffff"  # around what lies over colours of any lightness
+LIFT = 0.012
+
+
+def flat_traces(mark: Cells | Lowest | Trail, style: Style, place: dict[str, str]) -> list[Any]:
+    """The traces of one of these marks in a panel seen from above.
+
+    Args:
+        mark: The mark.
+        style: How it looks.
+        place: Names of the panel's axes.
+
+    Returns:
+        Traces from back to front.
+    """
+    match mark:
+        case Cells():
+            return [_cells(mark, place)]
+        case Lowest():
+            plus = {"symbol": "cross", "size": 10 * style.letters, "color": PALE, "line": {"width": 1.2, "color": DARK}}
+            said = {"hoverinfo": "text", "text": text(mark.label), "showlegend": False}
+            return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=plus, **said, **place)]
+        case Trail():
+            return _trail(mark, style, place)
+
+
+def traces_in_space(mark: Cut | Lowest | Trail, scale: Scale, style: Style, place: dict[str, str]) -> list[Any]:
+    """The traces of one of these marks in a panel in space.
+
+    Args:
+        mark: The mark.
+        scale: The scale of the heights; the axis itself takes the logarithm, of values plus the offset.
+        style: How it looks.
+        place: Name of the panel's scene.
+
+    Returns:
+        Traces from back to front.
+    """
+    match mark:
+        case Cut():
+            pieces = [part for piece in rim(mark) for part in (piece, np.full((1, 2), np.nan))] or [np.empty((0, 2))]
+            x, y = packed(np.concatenate(pieces)).T
+            line = {"color": DARK, "width": 4 * style.lines}
+            return [_in_space(x, y, np.full(len(x), scale.upper + scale.offset), place, mode="lines", line=line)]
+        case Lowest():
+            assert mark.z is not None
+            plus = {"symbol": "cross", "size": 5 * style.letters, "color": PALE, "line": {"width": 1, "color": DARK}}
+            said = {"mode": "markers", "marker": plus, "hoverinfo": "text", "text": text(mark.label)}
+            return [_in_space(mark.x, mark.y, _lifted(mark.z, scale), place, **said)]
+        case Trail():
+            return _trail_in_space(mark, scale, style, place)
+
+
+def _cells(mark: Cells, place: dict[str, str]) -> go.Heatmap:
+    """Plotly lets cells end midway between grid points, too, and half a step beyond the last."""
+    return go.Heatmap(
+        x=mark.x,
+        y=mark.y,
+        z=packed(mark.scale.position(mark.values).T),
+        customdata=packed(mark.values.T),
+        coloraxis=SMOOTH,
+        hoverongaps=False,
+        hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{customdata:.5g}<extra></extra>",
+        **place,
+    )
+
+
+def _trail(mark: Trail, style: Style, place: dict[str, str]) -> list[go.Scatter]:
+    """The line twice, pale and dark, so that it is seen on every colour; then the dots, and what is written."""
+    quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False, **place}
+    lines = [
+        go.Scatter(x=mark.x, y=mark.y, mode="lines", line={"color": colour, "width": width * style.lines}, **quiet)
+        for colour, width in ((PALE, 5), (DARK, 2))
+    ]
+    number = int(mark.dots.sum())
+    shapes = ["circle", *["circle"] * (number - 2), *["square"] * (number > 1)]
+    ends = np.isin(np.arange(number), (0, number - 1))
+    marker = {
+        "symbol": shapes,
+        "size": np.where(ends, 10, 5) * style.letters,
+        "color": np.where(ends, PALE, DARK),
+        "line": {"width": np.where(ends, 2, 0.7), "color": np.where(ends, DARK, PALE)},
+    }
+    names = [text(name) for name, there in zip(mark.names, mark.dots, strict=True) if there]
+    x, y = mark.x[mark.dots], mark.y[mark.dots]
+    dots = go.Scatter(x=x, y=y, mode="markers", marker=marker, hoverinfo="text", text=names, showlegend=False, **place)
+    return [*lines, dots, _written(mark, style, place)]
+
+
+def _written(mark: Trail, style: Style, place: dict[str, str]) -> go.Scatter:
+    there = [index for index, label in enumerate(mark.labels) if label]
+    left = mark.x[there] > np.mean(mark.x)
+    return go.Scatter(
+        x=mark.x[there],
+        y=mark.y[there],
+        mode="text",
+        text=[text(mark.labels[index]) for index in there],
+        textposition=np.where(left, "top left", "top right"),
+        textfont={"size": style.small * 4 / 3, "color": DARK, "shadow": _halo(PALE)},
+        hoverinfo="skip",
+        showlegend=False,
+        **place,
+    )
+
+
+def _halo(colour: str) -> str:
+    return ", ".join(f"{x}px {y}px 1px {colour}" for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
+
+
+def _trail_in_space(mark: Trail, scale: Scale, style: Style, place: dict[str, str]) -> list[go.Scatter3d]:
+    assert mark.z is not None
+    height = _lifted(mark.z, scale)
+    line = {"color": DARK, "width": 4 * style.lines}
+    number = int(mark.dots.sum())
+    ends = np.isin(np.arange(number), (0, number - 1))
+    marker = {
+        "symbol": ["circle", *["circle"] * (number - 2), *["square"] * (number > 1)],
+        "size": np.where(ends, 5, 2.5) * style.letters,
+        "color": np.where(ends, PALE, DARK),
+        "line": {"width": 2, "color": DARK},
+    }
+    names, labels = (
+        [text(word) for word, there in zip(words, mark.dots, strict=True) if there]
+        for words in (mark.names, mark.labels)
+    )
+    x, y, z = (along[mark.dots] for along in (mark.x, mark.y, height))
+    return [
+        _in_space(mark.x, mark.y, height, place, mode="lines", line=line),
+        _in_space(x, y, z, place, mode="markers", marker=marker, hoverinfo="text", text=names),
+        _in_space(
+            x,
+            y,
+            z,
+            place,
+            mode="text",
+            text=labels,
+            textposition="top right",
+            textfont={"size": style.small * 4 / 3, "color": style.ink},
+        ),
+    ]
+
+
+def _in_space(x: FloatArray, y: FloatArray, z: FloatArray, place: dict[str, str], **more: Any) -> go.Scatter3d:
+    return go.Scatter3d(x=x, y=y, z=z, showlegend=False, **{"hoverinfo": "skip", **place, **more})
+
+
+def _lifted(values: FloatArray, scale: Scale) -> FloatArray:
+    """Values as the axis shows them, just above the surface."""
+    low, high = scale.heights([scale.lower, scale.upper])
+    heights = scale.heights(values) + LIFT * (high - low)
+    return 10.0**heights if scale.log else heights
