@@ -127,8 +127,8 @@ def write_reference_trajectory(path: str | Path, trajectory: Trajectory) -> None
 
 def _shares(path: Path) -> tuple[float, float] | None:
     """The shares of variance out of `directions.h5`, of which `directions.h5_proj_cos.h5` is the projection."""
-    directions = path.with_name(path.name.rpartition("_proj_")[0])
-    if not path.name.rpartition("_proj_")[0] or not directions.is_file():
+    name = path.name.rpartition("_proj_")[0]
+    if not name or not (directions := path.with_name(name)).is_file():
         return None
     try:
         with opened(directions) as file:
