@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.api.reading import load
-from landscape.api.scenes import scene_of
+from landscape.api.scenes import comparison_scenes, scene_of
 from landscape.errors import LandscapeError
 from landscape.types import Surface
-from landscape.types.surface import STATISTICS
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
@@ -21,6 +20,8 @@ def plot(
     kind: str | None = None,
     *,
     out: str | Path | None = None,
+    ax: Any = None,
+    bar: bool = True,
     quantity: str = "loss",
     log: bool | None = None,
     clip: float | None = None,
@@ -48,6 +49,8 @@ def plot(
             network, a column for each policy) or `"difference"` (the second of two minus the first); None for what
             suits the number of directions.
         out: A .png, .pdf, .svg or .html file to write.
+        ax: Axes of a matplotlib figure to draw into, for a picture of one panel; None for a figure of its own.
+        bar: Whether axes that are given get a colour bar.
         quantity: `"loss"`, `"accuracy"`, any `"split/name"` of the file, or `"drift"` of BatchNorm's statistics.
         log: Whether the scale is logarithmic; None to choose by the values. That of a difference is linear.
         clip: The largest value that is drawn.
@@ -70,7 +73,7 @@ def plot(
             (the page that it is pasted into loads it).
 
     Returns:
-        The path where `out` is given, else a matplotlib figure.
+        The path where `out` is given, the axes that were given, else a matplotlib figure.
 
     Raises:
         LandscapeError: If the kind, quantity or file type is unknown, there is no such policy or repeat, or points are
@@ -79,18 +82,21 @@ def plot(
     from landscape.rendering import check_path, save
     from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
+    from landscape.rendering.matplotlib_axes import draw_into
 
-    web = {} if plotlyjs == "embed" and not fragment else {"whole": not fragment, "plotlyjs": plotlyjs}
+    web: dict[str, Any] = {} if plotlyjs == "embed" and not fragment else {"whole": not fragment, "plotlyjs": plotlyjs}
     if web and (out is None or check_path(out) != "html"):
         raise LandscapeError("a fragment, and a place for plotly.js, are a matter of .html files: name one")
+    if ax is not None and out is not None:
+        raise LandscapeError("give axes to draw into, ax, or a file to write, out, not both")
     if out is not None:
         check_path(out)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
     scale = {"log": log, "clip": clip, "levels": levels}
     scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
-    if out is None:
-        return render(scene)
-    return save(scene, out, **web)
+    if ax is not None:
+        return draw_into(scene, ax, bar)
+    return render(scene) if out is None else save(scene, out, **web)
 
 
 def compare(
@@ -167,41 +173,17 @@ def draw_comparison(
         LandscapeError: If the layout or the quantity is unknown, the layout is one of planes and these are lines, or
             there is nothing to draw.
     """
-    from landscape.analysis.geometry import stacked
-    from landscape.rendering import FIGURES, check_path, save
+    from landscape.rendering import check_path, save
     from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
 
     if out is not None:
         check_path(out)
     appearance = Appearance(**looks)
-    drift = quantity.removeprefix(STATISTICS).startswith("drift")
-    contenders = [one for one in comparison.distinct() if not drift or one.policy == "recalibrate"]
-    if not contenders:
-        raise LandscapeError("the drift of statistics is there where they are recalibrated: compute --bn-stats all")
-    surfaces = [stacked(network) for contender in contenders for network in contender.surfaces]
-    names = [contender.name for contender in contenders for _ in contender.surfaces]
-    quantity = quantity if "/" in quantity or drift else f"{comparison.split}/{quantity}"
     scale = {"log": log, "clip": clip, "levels": levels}
-    kinds = {"rows": ("comparison", {}), "grid": ("grid", {"kind": "2d"}), "grid-3d": ("grid", {"kind": "3d"})}
-    if layout not in kinds:
-        raise LandscapeError(f"the layout is rows, grid or grid-3d, not {layout!r}")
-    if layout != "rows" and len(surfaces[0].grid.axes) == 1:
-        raise LandscapeError(f"the layout {layout} is one of planes, and these are lines: take the layout rows")
-    kind, more = kinds[layout]
-    main = FIGURES.get(kind)(surfaces, quantity=quantity, names=names, **scale, **more)
+    scenes = comparison_scenes(comparison, quantity=quantity, layout=layout, **scale)
     if out is None:
-        return render(appearance.applied(main))
-    scenes = {"": main}
-    if len(surfaces[0].grid.axes) > 1:
-        scenes["_1d"] = FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
-        if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
-            scenes["_difference"] = FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
-    several = any(len(one.surfaces) > 1 or len(one.surfaces[0]) > 1 for one in contenders)
-    if several and quantity == f"{comparison.split}/loss":
-        scenes["_numbers"] = FIGURES.get("numbers")(comparison)
+        return render(appearance.applied(next(scenes)[1]))
     path = Path(out)
-    return [
-        save(appearance.applied(scene), path.with_name(f"{path.stem}{ending}{path.suffix}"))
-        for ending, scene in scenes.items()
-    ]
+    drawn = [(ending, appearance.applied(scene)) for ending, scene in scenes]
+    return [save(scene, path.with_name(f"{path.stem}{ending}{path.suffix}")) for ending, scene in drawn]

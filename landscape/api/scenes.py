@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.api.reading import load
 from landscape.errors import LandscapeError, nearest
 from landscape.types import Surface
+from landscape.types.surface import STATISTICS
 
 if TYPE_CHECKING:
+    from landscape.analysis.comparison import Comparison
     from landscape.rendering import Scene
     from landscape.rendering.appearance import Appearance
+
+_LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
+    "rows": ("comparison", {}),
+    "grid": ("grid", {"kind": "2d"}),
+    "grid-3d": ("grid", {"kind": "3d"}),
+}
 
 
 def natural_kind(*surfaces: Surface) -> str:
@@ -86,6 +94,49 @@ def _looking(scene: Scene, looks: Appearance | None) -> Scene:
     return looks.applied(scene)
 
 
+def comparison_scenes(
+    comparison: Comparison, *, quantity: str = "loss", layout: str = "rows", **scale: Any
+) -> Iterator[tuple[str, Scene]]:
+    """Make the figures that `api.draw_comparison` draws, the main one first.
+
+    Args:
+        comparison: The comparison.
+        quantity: What is drawn.
+        layout: `"rows"`, `"grid"` or `"grid-3d"`.
+        scale: Settings of the scale, as for `scene_of`.
+
+    Yields:
+        What is appended to the name of the figure's file, and the figure as data.
+
+    Raises:
+        LandscapeError: If the layout or the quantity is unknown, the layout is one of planes and these are lines, or
+            there is nothing to draw.
+    """
+    from landscape.analysis.geometry import stacked
+    from landscape.rendering import FIGURES
+
+    drift = quantity.removeprefix(STATISTICS).startswith("drift")
+    contenders = [one for one in comparison.distinct() if not drift or one.policy == "recalibrate"]
+    if not contenders:
+        raise LandscapeError("the drift of statistics is there where they are recalibrated: compute --bn-stats all")
+    surfaces = [stacked(network) for contender in contenders for network in contender.surfaces]
+    names = [contender.name for contender in contenders for _ in contender.surfaces]
+    quantity = quantity if "/" in quantity or drift else f"{comparison.split}/{quantity}"
+    if layout not in _LAYOUTS:
+        raise LandscapeError(f"the layout is rows, grid or grid-3d, not {layout!r}")
+    if layout != "rows" and len(surfaces[0].grid.axes) == 1:
+        raise LandscapeError(f"the layout {layout} is one of planes, and these are lines: take the layout rows")
+    kind, more = _LAYOUTS[layout]
+    yield "", FIGURES.get(kind)(surfaces, quantity=quantity, names=names, **scale, **more)
+    if len(surfaces[0].grid.axes) > 1:
+        yield "_1d", FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
+        if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
+            yield "_difference", FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
+    several = any(len(one.surfaces) > 1 or len(one.surfaces[0]) > 1 for one in contenders)
+    if several and quantity == f"{comparison.split}/loss":
+        yield "_numbers", FIGURES.get("numbers")(comparison)
+
+
 def parted(options: Mapping[str, Any]) -> tuple[Appearance, dict[str, Any]]:
     """Tell the looks among the options of `plot` from what chooses and scales the values.
 
@@ -102,7 +153,8 @@ def parted(options: Mapping[str, Any]) -> tuple[Appearance, dict[str, Any]]:
     from landscape.rendering.appearance import Appearance
 
     looks = {field.name for field in dataclasses.fields(Appearance)}
-    known = set(inspect.signature(plot).parameters) - {"surface", "kind", "out", "fragment", "plotlyjs"}
+    own = {"surface", "kind", "out", "ax", "bar", "fragment", "plotlyjs"}
+    known = set(inspect.signature(plot).parameters) - own
     unknown = [name for name in options if name not in known]
     if unknown:
         raise LandscapeError(f"a figure has no option {unknown[0]!r}; {nearest(unknown[0], known)}")
