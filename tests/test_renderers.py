@@ -24,13 +24,16 @@ from landscape.rendering.profiles import profile
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import (
     Band,
+    Cells,
     ColourBar,
     Contour,
+    Cut,
     Dots,
     Hatch,
     Heat,
     Interval,
     Line,
+    Lowest,
     Mesh,
     Note,
     Panel,
@@ -38,16 +41,20 @@ from landscape.rendering.scene import (
     RowLabel,
     Scene,
     Sites,
+    Trail,
     cell_edges,
 )
 from landscape.rendering.style import DEFAULT
 
-# A difference takes two surfaces on one grid, and numbers a comparison.
-KINDS = [name for name in FIGURES.names() if name not in {"difference", "numbers"}]
+# A difference takes two surfaces on one grid, numbers a comparison, a trajectory a path, and others what is measured of
+# losses and statistics beside their values.
+APART = {"difference", "numbers", "trajectory", "uncertainty", "drift"}
+KINDS = [name for name in FIGURES.names() if name not in APART]
 X, Y = np.linspace(-1, 1, 7), np.linspace(-1, 1, 5)
 VALUES = 1 + np.add.outer(X**2, 2 * Y**2)
 SCALE = choose_scale([VALUES])
 SLOPE = surface(np.ones((9, 9))), surface(1 + np.add.outer(np.linspace(-1, 1, 9), np.zeros(9)), name="b.pt")
+CLIPPED = choose_scale([VALUES], vmax=2.5)
 SIGNED = centred_scale(VALUES - 2)
 MASK = np.zeros((7, 5), dtype=bool)
 MASK[2, 3] = MASK[4, 4] = True
@@ -65,13 +72,21 @@ MARKS = [
     ("2d", Contour(X, Y, VALUES, SCALE)),
     ("2d", Heat(X, Y, VALUES - 2, SIGNED)),
     ("2d", Contour(X, Y, VALUES - 2, SIGNED)),
+    ("2d", Cells(X, Y, VALUES, SCALE)),
+    ("2d", Contour(X, Y, VALUES, SCALE, "coloured")),
+    ("2d", Contour(X, Y, VALUES, SCALE, "plain")),
     ("2d", Points(np.zeros(1), np.zeros(1))),
+    ("2d", Lowest(X[[2]], Y[[1]], "smallest")),
+    ("2d", Trail(X, X**2, X < 2, ("", "a") + ("",) * 5, ("p",) * 7)),
     ("2d", Sites(X[:5], Y)),
     ("2d", Hatch(X, Y, MASK)),
     ("2d", Note("a note")),
     ("3d", Contour(X, Y, VALUES, SCALE)),
     ("3d", Mesh(X, Y, VALUES, SCALE)),
+    ("3d", Cut(X, Y, VALUES, CLIPPED)),
     ("3d", Points(np.zeros(1), np.zeros(1))),
+    ("3d", Lowest(X[[2]], Y[[1]], "smallest", np.ones(1))),
+    ("3d", Trail(X, X**2, X < 2, ("", "a") + ("",) * 5, ("p",) * 7, 1 + X**2)),
     ("3d", Hatch(X, Y, MASK)),
     ("3d", Note("a note")),
 ]

@@ -17,6 +17,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
+from landscape.rendering.inks import inks
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
 from landscape.rendering.lettering import fitted
@@ -43,9 +44,7 @@ from landscape.rendering.scene import (
     Trail,
     cell_edges,
 )
-from landscape.rendering.style import DARK, Style, contrasting, stroke
-
-_WIDTHS = {"over": 0.6, "coloured": 1.2, "plain": 0.7}
+from landscape.rendering.style import Style, stroke
 
 
 def render(scene: Scene) -> Figure:
@@ -225,39 +224,31 @@ def _contour(axes: Axes, mark: Contour, panel: Panel, box: Box, style: Style) ->
     lines, scale = isolines(mark), mark.scale
     written = labels(panel, lines, box.width / style.letters)
     for line in lines:
-        colour, ground = _inks(mark, line.level, style)
+        ink = inks(mark, line.level, style)
         wider, dashed = stroke(line.level, scale.diverging)
         pieces = parted(line, written, panel, scale.text(line.level), box.width / style.letters).pieces
-        width = _WIDTHS[mark.look] * style.lines * wider
+        width = ink.width * style.lines * wider
         look: dict[str, Any] = {"linewidths": width, "linestyles": (0, (5, 2.5)) if dashed else "-"}
-        edge = [withStroke(linewidth=2.5 * width, foreground=ground, alpha=0.8)] if mark.look == "plain" else []
-        clear = 0.75 if mark.look == "over" else 1.0
-        axes.add_collection(LineCollection(pieces, colors=colour, alpha=clear, path_effects=edge, zorder=2, **look))
+        edge = [withStroke(linewidth=2.5 * width, foreground=ink.ground, alpha=0.8)] if ink.edged else []
+        look |= {"alpha": ink.opacity, "path_effects": edge, "zorder": 2}
+        axes.add_collection(LineCollection(pieces, colors=ink.line, **look))
     for label in written:
-        colour, ground = _inks(mark, label.level, style)
+        ink = inks(mark, label.level, style)
         axes.text(
             label.x,
             label.y,
             scale.text(label.level),
             size=style.tiny,
-            color=style.ink if mark.look == "coloured" else colour,
+            color=ink.words,
             rotation=label.angle,
             rotation_mode="anchor",
             transform_rotates_text=True,
             ha="center",
             va="center_baseline",
-            path_effects=[withStroke(linewidth=1.5 * style.letters, foreground=ground)],
+            path_effects=[withStroke(linewidth=1.5 * style.letters, foreground=ink.ground)],
             zorder=3,
             clip_on=True,
         )
-
-
-def _inks(mark: Contour, level: float, style: Style) -> tuple[Any, Any]:
-    """The colour of a level line, and that of what lies behind it."""
-    colour = style.colours(mark.scale.position(level), mark.scale.diverging)
-    if mark.look == "plain":
-        return DARK, "white"
-    return (contrasting(colour), tuple(colour)) if mark.look == "over" else (tuple(colour), style.page)
 
 
 def _hatch(axes: Axes, mark: Hatch, panel: Panel, style: Style) -> None:

@@ -10,11 +10,10 @@ from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 
 from landscape.analysis.scales import Scale
+from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
 from landscape.rendering.scene import Cells, Cut, Lowest, Points, Sites, Trail, cell_edges
 from landscape.rendering.style import DARK, SITE, Style
-
-PALE = "#ffffff"  # around what lies over colours of any lightness
 
 
 def draw_mark(

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from landscape.rendering.decimation import LINES, decimated, packed, simplified
+from landscape.rendering.inks import Inks, inks
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
 from landscape.rendering.lines import dotted
@@ -25,26 +26,31 @@ from landscape.rendering.plotly_layout import (
     text,
     title,
 )
+from landscape.rendering.plotly_marks import flat_traces, shadow
 from landscape.rendering.plotly_space import draw_in_space
 from landscape.rendering.scene import (
     Band,
+    Cells,
     Contour,
     Dots,
     Hatch,
     Heat,
     Interval,
     Line,
+    Lowest,
     Mark,
     Panel,
     Points,
     Scene,
     Sites,
+    Trail,
     cell_edges,
 )
-from landscape.rendering.style import DARK, SITE, Style, contrasting, hexadecimal, stroke
+from landscape.rendering.style import Style, hexadecimal, stroke
 from landscape.types import FloatArray
 
 SYMBOLS = {"circle": "circle", "square": "square", "triangle": "triangle-up", "diamond": "diamond", "cross": "x"}
+THIN = 0.6  # points of a line that is one pixel wide on a page
 _BREAK = np.array([[np.nan, np.nan]])
 
 
@@ -118,19 +124,10 @@ def _flat(mark: Mark, panel: Panel, style: Style, suffix: str, width: float) -> 
             pairs = zip(colours, found, strict=False)
             areas = [_area(rings, hexadecimal(colour), place) for colour, rings in pairs if rings]
             return [_cells(mark, place), *areas]
+        case Cells() | Points() | Lowest() | Trail() | Sites():
+            return flat_traces(mark, style, place)
         case Contour():
             return _level_lines(mark, panel, style, place, width)
-        case Points():
-            star = {
-                "symbol": "star",
-                "size": 14 * style.letters,
-                "color": style.mark,
-                "line": {"width": 1, "color": "white"},
-            }
-            return [_quiet(mark.x, mark.y, place, mode="markers", marker=star, hoverinfo="text", text=text(mark.label))]
-        case Sites():
-            dot = {"size": 1.5 * SITE, "color": DARK, "line": {"width": 0.5, "color": "white"}}
-            return [_quiet(mark.x, mark.y, place, mode="markers", marker=dot, cliponaxis=False)]
         case Hatch():
             return [_hatch(mark, panel, style, place)]
         case Dots():
@@ -246,21 +243,31 @@ def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
 def _level_lines(mark: Contour, panel: Panel, style: Style, place: dict[str, str], width: float) -> list[go.Scatter]:
     lines, scale = simplified(isolines(mark), (float(np.ptp(mark.x)), float(np.ptp(mark.y)))), mark.scale
     written = labels(panel, lines, width)
-    looks: dict[tuple[str, float, bool], list[FloatArray]] = {}
+    looks: dict[tuple[Inks, float, bool], list[FloatArray]] = {}
     for line in lines:
-        ink = contrasting(style.colours(scale.position(line.level), scale.diverging))
-        look = (ink, *stroke(line.level, scale.diverging))
+        look = (inks(mark, line.level, style), *stroke(line.level, scale.diverging))
         looks.setdefault(look, []).extend(parted(line, written, panel, scale.text(line.level), width).pieces)
     return [
-        _quiet(
-            *_columns(found),
-            place,
-            mode="lines",
-            line={"color": ink, "width": wider * style.lines, "dash": "dash" if dashed else "solid"},
-            opacity=0.75,
-        )
+        trace
         for (ink, wider, dashed), found in looks.items()
         if found
+        for trace in _strokes(found, ink, wider * style.lines, "dash" if dashed else "solid", place)
+    ]
+
+
+def _strokes(pieces: list[FloatArray], ink: Inks, wider: float, dash: str, place: dict[str, str]) -> list[go.Scatter]:
+    """The lines at levels of one look, over a wider one where they have an edge."""
+    outline, width = _columns(pieces), ink.width / THIN * wider
+    colours = [(ink.ground, 2.5 * width)] * ink.edged + [(ink.line, width)]
+    return [
+        _quiet(
+            *outline,
+            place,
+            mode="lines",
+            line={"color": colour, "width": thick, "dash": dash},
+            opacity=ink.opacity,
+        )
+        for colour, thick in colours
     ]
 
 
@@ -271,11 +278,12 @@ def _write_levels(
     spans = [high - low for low, high in (panel.x_range, panel.y_range)]
     stretch = (box.height / spans[1]) / (box.width / spans[0])
     for label in labels(panel, isolines(mark), width):
-        ink = contrasting(style.colours(mark.scale.position(label.level), mark.scale.diverging))
+        ink = inks(mark, label.level, style)
+        halo = {"font_shadow": shadow(ink.ground)} if ink.edged else {}
         slope = math.radians(label.angle)
         angle = math.degrees(math.atan2(math.sin(slope) * stretch, math.cos(slope)))
         figure.add_annotation(
-            annotation(mark.scale.text(label.level), label.x, label.y, style.tiny, font_color=ink)
+            annotation(mark.scale.text(label.level), label.x, label.y, style.tiny, font_color=ink.words, **halo)
             | {"xref": f"x{suffix}", "yref": f"y{suffix}", "yanchor": "middle", "textangle": -angle}
         )
 

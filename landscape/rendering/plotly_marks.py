@@ -9,17 +9,17 @@ import plotly.graph_objects as go
 
 from landscape.analysis.scales import Scale
 from landscape.rendering.decimation import packed
+from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
 from landscape.rendering.plotly_layout import SMOOTH, text
-from landscape.rendering.scene import Cells, Cut, Lowest, Trail
-from landscape.rendering.style import DARK, Style
+from landscape.rendering.scene import Cells, Cut, Lowest, Points, Sites, Trail
+from landscape.rendering.style import DARK, SITE, Style
 from landscape.types import FloatArray
 
-PALE = "#ffffff"  # around what lies over colours of any lightness
 LIFT = 0.012
 
 
-def flat_traces(mark: Cells | Lowest | Trail, style: Style, place: dict[str, str]) -> list[Any]:
+def flat_traces(mark: Cells | Points | Lowest | Trail | Sites, style: Style, place: dict[str, str]) -> list[Any]:
     """The traces of one of these marks in a panel seen from above.
 
     Args:
@@ -33,6 +33,15 @@ def flat_traces(mark: Cells | Lowest | Trail, style: Style, place: dict[str, str
     match mark:
         case Cells():
             return [_cells(mark, place)]
+        case Points():
+            star = {"symbol": "star", "size": 14 * style.letters, "color": style.mark}
+            star |= {"line": {"width": 1, "color": "white"}}
+            named = {"hoverinfo": "text", "text": text(mark.label), "showlegend": False}
+            return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=star, **named, **place)]
+        case Sites():
+            dot = {"size": 1.5 * SITE, "color": DARK, "line": {"width": 0.5, "color": "white"}}
+            quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False, "cliponaxis": False}
+            return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=dot, **quiet, **place)]
         case Lowest():
             plus = {"symbol": "cross", "size": 10 * style.letters, "color": PALE, "line": {"width": 1.2, "color": DARK}}
             said = {"hoverinfo": "text", "text": text(mark.label), "showlegend": False}
@@ -113,14 +122,15 @@ def _written(mark: Trail, style: Style, place: dict[str, str]) -> go.Scatter:
         mode="text",
         text=[text(mark.labels[index]) for index in there],
         textposition=np.where(left, "top left", "top right"),
-        textfont={"size": style.small * 4 / 3, "color": DARK, "shadow": _halo(PALE)},
+        textfont={"size": style.small * 4 / 3, "color": DARK, "shadow": shadow(PALE)},
         hoverinfo="skip",
         showlegend=False,
         **place,
     )
 
 
-def _halo(colour: str) -> str:
+def shadow(colour: str) -> str:
+    """A shadow of letters, as CSS, that edges them in a colour."""
     return ", ".join(f"{x}px {y}px 1px {colour}" for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
 
 
@@ -165,4 +175,4 @@ def _lifted(values: FloatArray, scale: Scale) -> FloatArray:
     """Values as the axis shows them, just above the surface."""
     low, high = scale.heights([scale.lower, scale.upper])
     heights = scale.heights(values) + LIFT * (high - low)
-    return 10.0**heights if scale.log else heights
+    return np.asarray(10.0**heights if scale.log else heights)

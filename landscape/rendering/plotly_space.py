@@ -11,8 +11,9 @@ from landscape.analysis.scales import Scale
 from landscape.rendering.decimation import packed, simplified
 from landscape.rendering.isolines import isolines
 from landscape.rendering.plotly_layout import SMOOTH, text
+from landscape.rendering.plotly_marks import traces_in_space
 from landscape.rendering.relief import floor
-from landscape.rendering.scene import Contour, Hatch, Mark, Mesh, Panel, Points
+from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import DARK, Style, hexadecimal
 from landscape.types import FloatArray
 
@@ -43,6 +44,8 @@ def draw_in_space(mark: Mark, panel: Panel, style: Style, suffix: str) -> list[A
             height = ground if mark.z is None else mark.z + panel.scale.offset
             where = "middle center" if mark.z is None else "top center"  # above the surface, not half sunk into it
             return [_words_in_space("\N{BLACK STAR}", 18, style.mark, mark.x, mark.y, height, place, where)]
+        case Cut() | Lowest() | Trail():
+            return traces_in_space(mark, panel.scale, style, place)
         case Hatch():
             assert mark.y is not None
             i, j = np.nonzero(mark.mask)
@@ -91,7 +94,7 @@ def _surface(mark: Mesh, style: Style, place: dict[str, str]) -> go.Surface:
     return go.Surface(
         x=mark.x,
         y=mark.y,
-        z=packed(np.maximum(mark.values, mark.scale.lower).T),
+        z=packed(np.maximum(mark.values, mark.scale.lower).T + offset),
         surfacecolor=packed(mark.scale.position(mark.values).T),
         coloraxis=SMOOTH,
         lighting=_light(style),
