@@ -178,7 +178,8 @@ def cautions(surfaces: Sequence[Surface], names: Sequence[str], splits: Sequence
 
 def _unsaid(surfaces: Sequence[Surface], names: Sequence[str]) -> Iterator[Finding]:
     """Say which files do not tell what they were measured on."""
-    if silent := dict.fromkeys(name for one, name in zip(surfaces, names, strict=True) if one.job.loss == UNKNOWN):
+    silent = dict.fromkeys(name for one, name in zip(surfaces, names, strict=True) if one.job.loss == UNKNOWN)
+    if silent and len(set(names)) > 1:
         yield Finding(
             "COMPARE-UNKNOWN",
             "warning",
