@@ -35,7 +35,7 @@ __all__ = ["Comparison", "Contender", "Effect", "compared", "is_lower_bound"]
 Networks = tuple[tuple[Surface, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Everything that is said of several surfaces side by side.
 
@@ -77,6 +77,11 @@ class Comparison:
         found = (one for one in self.effects if one.measure == measure and one.contender == contender)
         return next(found, None)
 
+    def __repr__(self) -> str:
+        """One line: what is compared, and where the table is."""
+        names = ", ".join(f"{one.name} ({one.policy})" for one in self.contenders)
+        return f"Comparison({names}: {len(self.measures)} numbers of {self.split}/loss; print shows them)"
+
     def __str__(self) -> str:
         """The table as text."""
         from landscape.registry import load
@@ -94,6 +99,18 @@ class Comparison:
         from landscape.registry import load
 
         return load("landscape.api:draw_comparison")(self, out, **options)
+
+    def figure(self, renderer: str = "matplotlib", **options: Any) -> Any:
+        """A figure of matplotlib, plotly or vtk, to edit further; the same as `landscape.api.figure`."""
+        from landscape.registry import load
+
+        return load("landscape.api:figure")(self, renderer, **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """What a notebook shows: an interactive figure or a picture, and the table; it never raises."""
+        from landscape.registry import load
+
+        return load("landscape.api:bundle")(self, include, exclude)
 
 
 def compared(

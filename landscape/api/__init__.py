@@ -4,6 +4,7 @@ from landscape.api.animating import animate
 from landscape.api.computing import compute
 from landscape.api.converting import convert
 from landscape.api.drawing import compare, draw_comparison, plot
+from landscape.api.embedding import bundle, figure
 from landscape.api.reading import check, load, newest
 from landscape.api.reporting import report
 from landscape.api.rescaling import check_rescaling
@@ -11,12 +12,14 @@ from landscape.api.scenes import natural_kind
 
 __all__ = [
     "animate",
+    "bundle",
     "check",
     "check_rescaling",
     "compare",
     "compute",
     "convert",
     "draw_comparison",
+    "figure",
     "load",
     "natural_kind",
     "newest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +47,29 @@ def figure(
     Raises:
         LandscapeError: If the renderer, the kind or an option is unknown, or the picture does not fit the axes.
     """
+    return drawn(scene_of_any(shown, kind, **options), renderer, ax, bar)
+
+
+def drawn(scene: Scene, renderer: str | None = None, ax: Any = None, bar: bool = True) -> Any:
+    """Draw a scene with one of the libraries.
+
+    Args:
+        scene: The figure as data.
+        renderer: One of `LIBRARIES`; None for matplotlib.
+        ax: Axes of a matplotlib figure to draw into; None for a figure of its own.
+        bar: Whether axes that are given get a colour bar.
+
+    Returns:
+        A figure of the library, or the axes that were given.
+
+    Raises:
+        LandscapeError: If the renderer is unknown or another than that of the axes, or the picture does not fit them.
+    """
+    renderer = renderer or "matplotlib"
     if renderer not in LIBRARIES:
         raise LandscapeError(f"unknown renderer {renderer!r}; {nearest(renderer, LIBRARIES)}")
     if ax is not None and renderer != "matplotlib":
         raise LandscapeError(f"ax is for the renderer matplotlib, not {renderer}")
-    scene = scene_of_any(shown, kind, **options)
     if ax is not None:
         return load("landscape.rendering.matplotlib_axes:draw_into")(scene, ax, bar)
     return load(LIBRARIES[renderer])(scene)
@@ -83,3 +101,41 @@ def scene_of_any(
     layout = {"layout": options.pop("layout")} if "layout" in options else {}
     looks, values = parted(options)
     return looks.applied(next(comparison_scenes(shown, **layout, **values))[1])
+
+
+def bundle(
+    shown: Surface | Comparison, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a notebook shows of a surface or a comparison: text always, and pictures where they can be drawn.
+
+    Nothing that is wrong with a surface raises here: the text then says why there is no picture.
+
+    Args:
+        shown: What is shown.
+        include: Kinds of output to make; None for all.
+        exclude: Kinds of output to leave out.
+
+    Returns:
+        Outputs by their kind, and what is to be known of them.
+    """
+    outputs, known = {"text/plain": _text(shown)}, {}
+    try:
+        from landscape.rendering.notebook import kinds, output
+
+        wanted = [kind for kind in kinds() if (not include or kind in include) and kind not in (exclude or ())]
+        scene = scene_of_any(shown)
+        for kind in wanted:
+            made = output(scene, kind)
+            if made is not None:
+                outputs[kind], known[kind] = made
+    except Exception as error:  # whatever it is: the notebook must go on
+        outputs["text/plain"] += f"\n(no picture: {error})"
+    return {kind: value for kind, value in outputs.items() if kind not in (exclude or ())}, known
+
+
+def _text(shown: Surface | Comparison) -> str:
+    """The surface on one line, the comparison as its table; the bare type of what has neither."""
+    try:
+        return str(shown)
+    except Exception as error:
+        return f"{type(shown).__name__} that cannot be told: {error}"

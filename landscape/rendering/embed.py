@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from landscape.errors import LandscapeError, listed
@@ -59,7 +60,14 @@ function begin(){
     place.innerHTML=here.querySelector("noscript").textContent;
   }else{draw();place.on("plotly_relayout",turn);window.addEventListener("resize",draw)}
 }
-if(typeof Plotly==="undefined"&&document.readyState!=="complete"){window.addEventListener("load",begin)}else{begin()}
+var source=%source%, script;
+if(typeof Plotly!=="undefined"){begin()}
+else if(source){
+  script=document.createElement("script");
+  script.src=source.src;script.integrity=source.integrity;script.crossOrigin="anonymous";
+  script.onload=script.onerror=begin;
+  document.head.appendChild(script);
+}else if(document.readyState!=="complete"){window.addEventListener("load",begin)}else{begin()}
 })();"""
 
 
@@ -106,7 +114,7 @@ def script() -> str:
     return f"<script>{library()}</script>\n"
 
 
-def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
+def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: Mapping[str, str] | None = None) -> str:
     """Draw a scene as a figure element with its own script, for a page that holds or loads plotly.js, early or late.
 
     On narrow screens the panels stand one above another. Panels in space turn together. Where scripts or WebGL
@@ -116,6 +124,7 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
         scene: The figure as data.
         name: The element's id, distinct within a page; empty for none.
         fallback: A PNG file's content, or nothing.
+        source: Where plotly.js is loaded from if the page lacks it, `src` and `integrity`; None to ask no network.
 
     Returns:
         HTML.
@@ -135,6 +144,7 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"") -> str:
         "config": json.dumps(CONFIG),
         "limit": str(NARROW),
         "space": json.dumps(needs_space),
+        "source": json.dumps(source),
     }
     text = _SCRIPT
     for key, value in values.items():

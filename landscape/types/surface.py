@@ -75,8 +75,8 @@ class Surface:
 
     def __repr__(self) -> str:
         """One line: what, on which grid, how far."""
-        counts = self[f"{self.splits[0]}/count"]
-        done, size = int((counts > 0).sum()), counts.size
+        counts = next((values for name, values in self.quantities.items() if name.endswith("/count")), np.zeros(0))
+        done, size = int((np.asarray(counts) > 0).sum()), np.asarray(counts).size
         name = f"{self.path!r}, " if self.path else ""
         several = ((self.repeats, "repeats"), (len(self.policies), "policies"))
         leading = "".join(f"{number} {word} of " for number, word in several if number > 1)
@@ -219,6 +219,18 @@ class Surface:
         from landscape.registry import load
 
         return load("landscape.api:plot")(self, kind, **options)
+
+    def figure(self, renderer: str = "matplotlib", kind: str | None = None, **options: Any) -> Any:
+        """A figure of matplotlib, plotly or vtk, to edit further; the same as `landscape.api.figure`."""
+        from landscape.registry import load
+
+        return load("landscape.api:figure")(self, renderer, kind, **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """What a notebook shows: an interactive figure or a picture, and text; it never raises."""
+        from landscape.registry import load
+
+        return load("landscape.api:bundle")(self, include, exclude)
 
 
 @dataclass(frozen=True)
