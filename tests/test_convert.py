@@ -139,6 +139,7 @@ def test_who_knows_the_number_of_examples_may_say_it(tmp_path):
     np.testing.assert_array_equal(found["count"], [50_000, 50_000, 0])
     assert "n = 50,000" in caption(found)
     assert "(50,000 examples)" in described(found)
+    assert found.provenance["command"] == "landscape convert li.h5 run.h5 --samples 50000"
 
 
 def test_imported_files_are_judged_as_far_as_they_tell(tmp_path):

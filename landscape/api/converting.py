@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -167,8 +169,9 @@ def _import(source: Any, out: Path, samples: int | None, given: Mapping[str, Any
     from landscape.storage import save
 
     surface = _opened(source, "reference", samples)
+    words = ["landscape", "convert", Path(source).name, out.name, *(["--samples", str(samples)] if samples else [])]
     _make_folder(out)
-    save(surface, out)
+    save(dataclasses.replace(surface, provenance={**surface.provenance, "command": shlex.join(words)}), out)
     for note in surface.provenance["notes"]:
         tell(note)
 
