@@ -7,7 +7,7 @@ import hashlib
 import importlib.resources
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from landscape.rendering.matplotlib import encode
@@ -25,6 +25,7 @@ from landscape.storage.text import described, described_json
 from landscape.types import POLICIES
 
 SCRIPTS = ("data.js", "looks.js", "plane.js", "space.js", "line.js", "report.js")
+MOST_SPACES = 8  # as in report.js
 PARTS = {
     "pictures": "Pictures",
     "verdicts": "Verdicts",
@@ -59,18 +60,19 @@ def page(report: Report, static: bool = False, version: str = "") -> str:
 
     scripts = {} if static else {"library": library(), "script": _script()}
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_read("report.html"))
+    data = {} if static else content(report)
     values: dict[str, Any] = {
-        **_words(report, version),
+        **_words(report, version, data),
         "live": not static,
         "policy": _security(scripts),
         "style": Markup(_read("report.css")),
-        "data": "" if static else Markup(_json(content(report))),
+        "data": Markup(_json(data)),
         **{name: Markup(text) for name, text in scripts.items()},
     }
     return template.render(values)
 
 
-def _words(report: Report, version: str) -> dict[str, Any]:
+def _words(report: Report, version: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """All that the page says."""
     comparison = report.comparison
     said = introduction(comparison)
@@ -83,7 +85,7 @@ def _words(report: Report, version: str) -> dict[str, Any]:
         "panels": [] if report.is_line else _panels(report),
         "policies": _policies(report),
         "pictures": [_shown(picture) for picture in pictures(report)],
-        "notes": [],
+        "notes": list(_notes(report, data)),
         "verdicts": report.verdicts,
         "cautions": report.cautions,
         **_table(report),
@@ -110,6 +112,22 @@ def _panels(report: Report) -> list[dict[str, str]]:
         notes = [mark.text for mark in centre_note(surface, report.quantity) if isinstance(mark, Note)]
         found.append({"name": named.name, "detail": named.detail, "centre": notes[0] if notes else ""})
     return found
+
+
+def _notes(report: Report, data: Mapping[str, Any]) -> Iterator[str]:
+    """What is to be said of the interactive pictures alone."""
+    if len(report.shown) > MOST_SPACES and not report.is_line:
+        yield (
+            f"A browser draws no more than some {MOST_SPACES} surfaces in space at once: where more of them are shown, "
+            "each has a button that draws it."
+        )
+    thinned = {
+        f"{len(panel['x'])} x {len(panel['y'])} of {panel['of'][0]} x {panel['of'][1]} points"
+        for panel in data.get("panels", [])
+        if panel.get("of")
+    }
+    if thinned:
+        yield f"Drawn for the screen with {', '.join(sorted(thinned))}; the numbers are taken of all points."
 
 
 def _policies(report: Report) -> list[tuple[str, str]]:

@@ -15,8 +15,9 @@ from landscape.errors import LandscapeError
 from landscape.rendering.curves import curve
 from landscape.rendering.decimation import thinned
 from landscape.rendering.names import axis_label, quantity_label
+from landscape.rendering.planes import lowest
 from landscape.rendering.quantities import Measured, is_accuracy, measured, sampled, split_of
-from landscape.rendering.scene import Band, Line, Scene
+from landscape.rendering.scene import Band, Line, Lowest, Scene
 from landscape.rendering.style import Style, hexadecimal
 from landscape.reports.report import Report
 from landscape.types import FloatArray, Surface
@@ -179,6 +180,12 @@ def _plane(surface: Surface, data: dict[str, Measured], share: float) -> dict[st
         "y": y,
         "of": list(shape) if (len(x), len(y)) != shape else [],
         "state": _encoded(_state(surface, first)[cells].astype(np.uint8)),
+        "lowest": {
+            name: [float(mark.x[0]), float(mark.y[0]), mark.label]
+            for name, each in data.items()
+            for mark in lowest(surface, each)
+            if isinstance(mark, Lowest)
+        },
         "values": {name: _floats(kept.of(each.values)) for name, each in data.items()},
     }
 

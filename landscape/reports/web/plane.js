@@ -17,7 +17,7 @@ function planeTraces(panel, name, scale) {
     text,
     hoverinfo: "text",
   });
-  return [...traces, broken(panel, values), star(panel)];
+  return [...traces, broken(panel, values), least(panel, name), star(panel)];
 }
 
 function broken(panel, values) {
@@ -29,6 +29,20 @@ function broken(panel, values) {
     y: cells.map((index) => panel.y[index % panel.y.length]),
     text: cells.map((index) => readout(panel, Math.floor(index / panel.y.length), index % panel.y.length, "").join("<br>")),
     marker: {symbol: "x-thin", size: 7, line: {width: 1.5, color: colour("muted")}},
+    hoverinfo: "text",
+  };
+}
+
+// The smallest loss of the grid, where that is not at the trained weights.
+function least(panel, name) {
+  const [x, y, label] = panel.lowest[name] || [];
+  return {
+    type: "scatter",
+    mode: "markers",
+    x: label ? [x] : [],
+    y: label ? [y] : [],
+    text: label ? [plain(label)] : [],
+    marker: {symbol: "cross", size: 9, color: "white", line: {width: 1, color: "#1f2328"}},
     hoverinfo: "text",
   };
 }

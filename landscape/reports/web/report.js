@@ -53,12 +53,10 @@ function has(panel) {
 function draw() {
   const scale = scaleNow();
   drawBar(byId("bar"), quantity(), scale);
-  const spaces = inSpace().map(([card]) => card), shown = visible();
-  byId("panels").dataset.number = shown.length;
+  byId("panels").dataset.number = visible().length;
   cards.forEach((card, index) => {
     const panel = content.panels[index], on = isShown(panel);
     card.hidden = !on;
-    drawSpace(card, panel, scale, on && spaces.includes(card));
     card.querySelector(".over").hidden = !has(panel);
     card.querySelector(".missing").hidden = has(panel);
     if (on && has(panel)) {
@@ -66,6 +64,26 @@ function draw() {
     }
   });
   mark(state.point);
+  drawSpaces(scale);
+}
+
+// One after another, so that the page can be used meanwhile; a later drawing takes over from an earlier one.
+let drawing = 0;
+async function drawSpaces(scale) {
+  const mine = ++drawing, spaces = inSpace().map(([card]) => card);
+  delete document.documentElement.dataset.drawn;
+  for (const [index, card] of cards.entries()) {
+    const panel = content.panels[index];
+    if (spaces.includes(card)) {
+      await new Promise((done) => setTimeout(done));
+    }
+    if (mine !== drawing) {
+      return;
+    }
+    drawSpace(card, panel, scale, spaces.includes(card));
+  }
+  mark(state.point);
+  document.documentElement.dataset.drawn = "true";
 }
 
 function drawPlane(card, panel, scale) {
@@ -81,7 +99,7 @@ function drawPlane(card, panel, scale) {
 
 function drawSpace(card, panel, scale, on) {
   const plot = card.querySelector(".space"), drawn = Boolean(plot._fullLayout);
-  card.querySelector(".ask").hidden = on || !webgl;
+  card.querySelector(".ask").hidden = on || !webgl || !has(panel);
   plot.hidden = !on || !has(panel);
   if (drawn && plot.hidden) {
     Plotly.purge(plot);
@@ -204,6 +222,7 @@ function offer() {
 function drawLines() {
   const scale = scaleNow(), plot = byId("lines");
   Plotly.react(plot, lineTraces(content.panels.filter(isShown), state.quantity, scale), lineLayout(quantity(), scale), CONFIG);
+  document.documentElement.dataset.drawn = "true";
 }
 
 function drawAll() {
@@ -247,9 +266,6 @@ function listenToPage() {
     drawAll();
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => {
-    each.open = true;
-  }));
 }
 
 if (typeof Plotly !== "undefined") {
@@ -258,5 +274,4 @@ if (typeof Plotly !== "undefined") {
   listen();
   listenToPage();
   drawAll();
-  document.documentElement.dataset.drawn = "true";
 }

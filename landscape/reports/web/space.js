@@ -1,6 +1,6 @@
 // A surface in space. Heights are the values themselves on an axis that takes the logarithm: plotly.js would show the
 // texts of a surface transposed under the pointer.
-const DISTANCE = 1.92, CENTRE = {x: 0, y: 0, z: -0.17};
+const DISTANCE = 2.02, CENTRE = {x: 0, y: 0, z: -0.19};
 
 function firstCamera() {
   const [elevation, azimuth] = content.view.map((degrees) => (degrees * Math.PI) / 180);
@@ -73,8 +73,8 @@ function spaceTraces(panel, name, scale) {
       x: [],
       y: [],
       z: [],
-      line: {color: content.mark, width: 3},
-      marker: {size: [6, 3], color: content.mark, line: {color: "white", width: 1}},
+      line: {color: "#1f2328", width: 3},
+      marker: {size: [5, 3], symbol: "circle", color: "white", line: {color: "#1f2328", width: 2}},
       hoverinfo: "skip",
     },
     starInSpace(panel, values, scale),
@@ -92,7 +92,7 @@ function starInSpace(panel, values, scale) {
     z: shown ? [Math.max(value, scale.edges[0])] : [],
     text: ["\u2605"],
     textposition: "top center",
-    textfont: {size: 20, color: content.mark},
+    textfont: {size: 17, color: content.mark},
     hoverinfo: "skip",
   };
 }
@@ -103,7 +103,7 @@ function plumb(panel, name, scale, i, j) {
   if (!Number.isFinite(value)) {
     return {x: [[]], y: [[]], z: [[]]};
   }
-  const top = raised(scale, Math.min(height(scale, value), high));
+  const top = raised(scale, Math.min(height(scale, value) + 0.02 * (high - low), high));
   return {x: [[panel.x[i], panel.x[i]]], y: [[panel.y[j], panel.y[j]]], z: [[top, raised(scale, low)]]};
 }
 
