@@ -34,6 +34,8 @@ HOMES = {
     "rich": ("execution.progress",),
     "matplotlib": ("rendering",),
     "plotly": ("rendering",),
+    "pyvista": ("rendering.vtk_worker",),
+    "vtkmodules": ("rendering.vtk_worker",),
     "ray": ("execution.ray",),
 }
 MODULES = {
@@ -101,7 +103,7 @@ def imported_by(code: str, tmp_path: Path) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"torch", "torchvision", "numpy", "h5py", "matplotlib", "plotly", "rich", "timm"}
+HEAVY = {"torch", "torchvision", "numpy", "h5py", "matplotlib", "plotly", "pyvista", "rich", "timm"}
 HELP = """
 from landscape.commands.main import main
 try:

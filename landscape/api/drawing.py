@@ -40,6 +40,7 @@ def plot(
     tex: bool = False,
     fragment: bool = False,
     plotlyjs: str = "embed",
+    renderer: str | None = None,
 ) -> Any:
     """Draw a surface, or several side by side on one scale; a picture for each policy that they hold.
 
@@ -71,18 +72,20 @@ def plot(
         fragment: Whether an .html file is a piece to paste into a page, instead of a page.
         plotlyjs: Where plotly.js of an .html file is: `"embed"` (in it), `"directory"` (written beside it) or `"none"`
             (the page that it is pasted into loads it).
+        renderer: `"matplotlib"`, `"plotly"` (.html) or `"vtk"`, which lights surfaces in space with soft shadows and
+            needs pyvista; None for plotly in .html files and matplotlib elsewhere.
 
     Returns:
-        The path where `out` is given, the axes that were given, else a matplotlib figure.
+        The path where `out` is given, the axes that were given, else a figure of the renderer: one of matplotlib for
+        vtk, too.
 
     Raises:
         LandscapeError: If the kind, quantity or file type is unknown, there is no such policy or repeat, or points are
             to be marked in another kind of picture.
     """
+    from landscape.api.embedding import drawn
     from landscape.rendering import check_path, save
     from landscape.rendering.appearance import Appearance
-    from landscape.rendering.matplotlib import render
-    from landscape.rendering.matplotlib_axes import draw_into
 
     web: dict[str, Any] = {} if plotlyjs == "embed" and not fragment else {"whole": not fragment, "plotlyjs": plotlyjs}
     if web and (out is None or check_path(out) != "html"):
@@ -90,13 +93,11 @@ def plot(
     if ax is not None and out is not None:
         raise LandscapeError("give axes to draw into, ax, or a file to write, out, not both")
     if out is not None:
-        check_path(out)
+        check_path(out, renderer)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
     scale = {"log": log, "clip": clip, "levels": levels}
     scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
-    if ax is not None:
-        return draw_into(scene, ax, bar)
-    return render(scene) if out is None else save(scene, out, **web)
+    return drawn(scene, renderer, ax, bar) if out is None else save(scene, out, renderer, **web)
 
 
 def compare(

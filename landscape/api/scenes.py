@@ -153,7 +153,7 @@ def parted(options: Mapping[str, Any]) -> tuple[Appearance, dict[str, Any]]:
     from landscape.rendering.appearance import Appearance
 
     looks = {field.name for field in dataclasses.fields(Appearance)}
-    own = {"surface", "kind", "out", "ax", "bar", "fragment", "plotlyjs"}
+    own = {"surface", "kind", "out", "ax", "bar", "fragment", "plotlyjs", "renderer"}
     known = set(inspect.signature(plot).parameters) - own
     unknown = [name for name in options if name not in known]
     if unknown:

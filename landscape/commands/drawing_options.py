@@ -111,6 +111,13 @@ _LOOKS = (
     click.option("--tex", is_flag=True, help="Letters set by LaTeX, where it is installed (png, pdf, svg)."),
 )
 
+renderer_option = click.option(
+    "--renderer",
+    metavar="NAME",
+    help="matplotlib; plotly, for html; or vtk, which lights surfaces in space with soft shadows (png, pdf, svg; needs "
+    "pip install 'landscape-viz[vtk]').",
+)
+
 
 def value_options(command: Command) -> Command:
     """Add the options about values; the command takes them together, as `values`.

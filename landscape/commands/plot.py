@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from landscape.commands.drawing_options import appearance_options, value_options
+from landscape.commands.drawing_options import appearance_options, renderer_option, value_options
 
 
 @click.command(short_help="Draw a surface: contours, a profile or in 3D.")
@@ -44,6 +44,7 @@ from landscape.commands.drawing_options import appearance_options, value_options
     show_default=True,
     help="Of html: plotly.js in the file, in one file beside it, or left to the page.",
 )
+@renderer_option
 @value_options
 @appearance_options
 def plot(
@@ -55,6 +56,7 @@ def plot(
     points: bool,
     fragment: bool,
     plotlyjs: str,
+    renderer: str | None,
     values: dict[str, Any],
     looks: dict[str, Any],
 ) -> None:
@@ -68,6 +70,7 @@ def plot(
     landscape plot run.h5 --3d -o run.pdf
     landscape plot run.h5 --3d -o run.html
     landscape plot run.h5 --style paper --size 3.3x3 -o figure1.pdf
+    landscape plot run.h5 --3d --style paper --renderer vtk
     landscape plot run.h5 --3d --fragment -o figure1.html
     """
     from landscape.api import load, natural_kind, newest
@@ -78,6 +81,6 @@ def plot(
         click.echo(f"drawing {path}, the newest run here", err=True)
     surface = load(path)
     kind = kind or natural_kind(surface)
-    web: dict[str, Any] = {"fragment": fragment, "plotlyjs": plotlyjs}
+    web: dict[str, Any] = {"fragment": fragment, "plotlyjs": plotlyjs, "renderer": renderer}
     target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.{'html' if fragment else 'png'}")
     click.echo(draw(surface, kind, out=target, bn=bn, repeat=repeat, points=points, **web, **values, **looks))
