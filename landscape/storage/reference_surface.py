@@ -28,6 +28,7 @@ SPLITS = ("train", "test")
 NOT_DONE = -1.0
 EIGENVALUES = {"max_eig": -1.0, "min_eig": 1.0}  # with what stands where they are not done
 SPLIT = "split"  # attribute of the arrays that we write: the split's own name, if the tool has none for it
+RESERVED = ("x", "y", "bn", "repeat", "directions", "statistics")  # what else our files have beside the splits
 HINT = re.compile(r"(.+?)_(weights|states)(?=[_.]|$)")  # how the tool names its files after the network's
 
 
@@ -148,7 +149,10 @@ def _grid(file: h5py.File) -> tuple[Grid, tuple[NDArray[np.intp], ...]]:
     order = tuple(np.argsort(values, kind="stable") for values in found)
     for values in found:
         values[np.abs(values) < 1e-12 * np.ptp(values)] = 0.0
-    return Grid(tuple(Axis(tuple(values[index])) for values, index in zip(found, order, strict=True))), order
+    try:
+        return Grid(tuple(Axis(tuple(values[index])) for values, index in zip(found, order, strict=True))), order
+    except LandscapeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _read(file: h5py.File, name: str, order: tuple[NDArray[np.intp], ...]) -> FloatArray | None:
@@ -175,11 +179,16 @@ def _splits(file: h5py.File, grid: Grid, order: tuple[NDArray[np.intp], ...]) ->
         done = (loss > 0) | np.isnan(loss)
         if accuracy is not None:
             accuracy = np.where(done & ~(accuracy < 0), accuracy / 100.0, np.nan)
-        own = file[f"{name}_loss"].attrs.get(SPLIT, name)
-        found[str(own)] = Arrays(np.where(done, loss, np.nan), accuracy, done)
+        found[_own_name(file, name, found)] = Arrays(np.where(done, loss, np.nan), accuracy, done)
     if not found:
         raise ValueError("it has neither train_loss nor test_loss")
     return found
+
+
+def _own_name(file: h5py.File, name: str, taken: Mapping[str, Arrays]) -> str:
+    """What the split was called where we wrote the file; the tool's name anywhere else."""
+    own = str(file[f"{name}_loss"].attrs.get(SPLIT, name))
+    return own if re.fullmatch(r"[A-Za-z][\w.-]*", own) and own not in (*taken, *RESERVED) else name
 
 
 def _eigenvalues(

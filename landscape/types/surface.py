@@ -41,7 +41,8 @@ class Surface:
         grid: The points.
         quantities: Arrays of the grid's shape under names such as `test/loss`, `test/loss_stderr`,
             `test/accuracy` (a fraction in [0, 1]); float64, and int64 for `test/count`. Where the count is
-            0 the point is not done and its values are NaN; where it is positive, NaN and inf are measurements.
+            0 the point is not done and its values are NaN; where it is positive, NaN and inf are measurements. It is 1
+            where a file that was imported does not say of how many examples (`job.counted`).
             Several repeats, and several policies for BatchNorm's statistics, are leading dimensions, in the order
             (repeat, bn, x, y). What is under `statistics/` (the drift) has no dimension `bn`. A surface that was
             `filled` has `test/interpolated`, too, true where values are interpolated; their count stays 0.
