@@ -18,7 +18,8 @@ import landscape
 from landscape import LandscapeError, Trajectory
 from landscape.rendering.captions import caption
 from landscape.storage import read_named_directions
-from landscape.storage.reference_surface import read_reference_surface, write_reference_surface
+from landscape.storage.reference_export import write_reference_surface
+from landscape.storage.reference_surface import read_reference_surface
 from landscape.storage.text import described, described_json
 from landscape.storage.trajectories import read_trajectory
 from landscape.types import Axis

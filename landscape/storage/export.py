@@ -11,7 +11,7 @@ from landscape.registry import Registry
 EXPORTERS = Registry(
     "exporter",
     {
-        "h5": "landscape.storage.reference_surface:write_reference_surface",
+        "h5": "landscape.storage.reference_export:write_reference_surface",
         "vtp": "landscape.storage.export_meshes:vtp",
         "obj": "landscape.storage.export_meshes:obj",
         "stl": "landscape.storage.export_meshes:stl",
