@@ -115,7 +115,7 @@ def _read(file: h5py.File, name: str, order: tuple[NDArray[np.intp], ...]) -> Fl
 
 
 def _splits(file: h5py.File, grid: Grid, order: tuple[NDArray[np.intp], ...]) -> dict[str, Arrays]:
-    found = {}
+    found: dict[str, Arrays] = {}
     for name in SPLITS:
         loss, accuracy = (_read(file, f"{name}_{what}", order) for what in ("loss", "acc"))
         if loss is None:
