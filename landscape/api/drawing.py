@@ -26,6 +26,8 @@ def plot(
     log: bool | None = None,
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
     bn: str | Sequence[str] | None = None,
     repeat: int | None = None,
     points: bool = False,
@@ -56,6 +58,8 @@ def plot(
         log: Whether the scale is logarithmic; None to choose by the values. That of a difference is linear.
         clip: The largest value that is drawn.
         levels: How many contour levels, or which.
+        vmin: The lower end of the scale, exactly.
+        vmax: The upper end of the scale, exactly; the same as `clip`.
         bn: Policy for BatchNorm's statistics, or several, of those that are there; None for all.
         repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
         points: Whether to mark the points that were measured, from above (`"2d"`) or along lines (`"1d"`): those of
@@ -95,7 +99,7 @@ def plot(
     if out is not None:
         check_path(out, renderer)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
-    scale = {"log": log, "clip": clip, "levels": levels}
+    scale = {"log": log, "clip": clip, "levels": levels, "vmin": vmin, "vmax": vmax}
     scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
     return drawn(scene, renderer, ax, bar) if out is None else save(scene, out, renderer, **web)
 
@@ -147,6 +151,8 @@ def draw_comparison(
     log: bool | None = None,
     clip: float | None = None,
     levels: int | Sequence[float] | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
     layout: str = "rows",
     **looks: Any,
 ) -> Any:
@@ -163,6 +169,8 @@ def draw_comparison(
         log: Whether the scale is logarithmic; None to choose by the values.
         clip: The largest value that is drawn.
         levels: How many contour levels, or which.
+        vmin: The lower end of the scale, exactly.
+        vmax: The upper end of the scale, exactly; the same as `clip`.
         layout: `"rows"`, a row for each network and policy, from above and in space; `"grid"` or `"grid-3d"`, a row for
             each network and a column for each policy.
         looks: Settings of the figures' looks, as for `plot`; a colour map is that of the figures whose values it suits.
@@ -181,8 +189,9 @@ def draw_comparison(
     if out is not None:
         check_path(out)
     appearance = Appearance(**looks)
-    scale = {"log": log, "clip": clip, "levels": levels}
-    scenes = comparison_scenes(comparison, quantity=quantity, layout=layout, **scale)
+    scale = {"log": log, "clip": clip, "levels": levels, "vmin": vmin, "vmax": vmax}
+    shown = appearance.values(quantity, scale)
+    scenes = comparison_scenes(comparison, quantity=quantity, layout=layout, **shown)
     if out is None:
         return render(appearance.applied(next(scenes)[1]))
     path = Path(out)

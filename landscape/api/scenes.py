@@ -51,7 +51,7 @@ def scene_of(
         bn: Policy for BatchNorm's statistics, or several; None for all.
         repeat: Which draw of the directions; None for all together in a figure of lines, else the first.
         points: Whether to mark the points that were measured.
-        scale: Settings of the scale: `log`, `clip`, `levels`.
+        scale: Settings of the scale: `log`, `clip`, `levels`, `vmin`, `vmax`.
 
     Returns:
         The figure as data.
@@ -80,10 +80,12 @@ def scene_of(
     if kind == "difference" and len(shown) != 2:
         raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
     if kind == "difference":
-        scene = FIGURES.get(kind)(*shown, quantity=quantity, **{name: scale.get(name) for name in ("clip", "levels")})
+        taken = {name: scale.get(name) for name in ("clip", "levels", "vmin", "vmax")}
+        scene = FIGURES.get(kind)(*shown, quantity=quantity, **taken)
     else:
         marked = {"points": True} if points else {}
-        scene = FIGURES.get(kind)(shown, quantity=quantity, **scale, **marked)
+        options = scale if looks is None else looks.values(quantity, scale)
+        scene = FIGURES.get(kind)(shown, quantity=quantity, **options, **marked)
     return _looking(scene, looks)
 
 

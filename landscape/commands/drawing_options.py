@@ -77,6 +77,8 @@ _VALUES = (
         help="How many contour levels, or which.",
         callback=lambda context, parameter, text: chosen_levels(text),
     ),
+    click.option("--vmin", type=float, help="Lower end of the scale, exactly; chosen by the values if left out."),
+    click.option("--vmax", type=float, help="Upper end of the scale, exactly."),
 )
 _LOOKS = (
     click.option(
@@ -128,7 +130,7 @@ def value_options(command: Command) -> Command:
     Returns:
         The command with its options.
     """
-    return _collected(command, "values", ("quantity", "log", "clip", "levels"), _VALUES)
+    return _collected(command, "values", ("quantity", "log", "clip", "levels", "vmin", "vmax"), _VALUES)
 
 
 def appearance_options(command: Command) -> Command:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from shutil import which
+from typing import Any
 
 from landscape.errors import LandscapeError, nearest, require_switches
 from landscape.rendering.colour_maps import check_map, is_diverging
@@ -51,7 +54,7 @@ class Appearance:
         if self.style not in STYLES:
             raise LandscapeError(f"unknown style {self.style!r}; {nearest(str(self.style), STYLES)}")
         if self.cmap is not None:
-            check_map(self.cmap)
+            check_map(str(self.cmap))
         _check_view(self.view)
         _check_size(self.size, self.look.dpi if self.dpi is None else self.dpi)
         missing = [name for name in _LATEX if which(name) is None] if self.tex else []
@@ -82,6 +85,22 @@ class Appearance:
             caption=scene.caption if self.caption else "",
             canvas=scene.canvas if self.size is None else self.size,
         )
+
+    def values(self, quantity: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete what is asked of a scale by what the style shows of losses.
+
+        Args:
+            quantity: What is drawn.
+            asked: Settings of the scale; None, or nothing, for what is not asked for.
+
+        Returns:
+            The settings, with the style's limit and offset for a loss whose end and scale are not asked for.
+        """
+        if quantity.split("/")[-1] != "loss":
+            return dict(asked)
+        free = all(asked.get(name) is None for name in ("clip", "vmax"))
+        own = {"limit": self.look.clip} if free else {}
+        return dict(asked) | own | ({"offset": self.look.offset} if asked.get("log") is None else {})
 
     def check(self, scene: Scene) -> None:
         """Refuse looks that this figure has no use for.
@@ -124,21 +143,35 @@ class Appearance:
 def _check_view(view: tuple[float, float] | None) -> None:
     if view is None:
         return
-    if len(view) != 2 or not all(map(math.isfinite, view)) or abs(view[0]) > 90 or abs(view[1]) > 360:
+    if not _two_numbers(view) or abs(view[0]) > 90 or abs(view[1]) > 360:
         raise LandscapeError(
             "a view is the height over the floor, -90 to 90 degrees, and the direction around, -360 to 360, such as "
-            f"30,-58, not {','.join(f'{angle:g}' for angle in view)}"
+            f"30,-58, not {_said(view, ',')}"
         )
 
 
 def _check_size(size: tuple[float, float] | None, dpi: float) -> None:
-    if not (math.isfinite(dpi) and dpi > 0):
-        raise LandscapeError(f"the number of pixels per inch (dpi) is positive, for example 300, not {dpi:g}")
-    if size is not None and (len(size) != 2 or not all(0 < side <= LARGEST for side in size)):
-        said = "x".join(f"{side:g}" for side in size)
-        raise LandscapeError(f"a size is width x height in inches, each above 0 and up to {LARGEST:g}, not {said}")
+    if not (_is_number(dpi) and dpi > 0):
+        raise LandscapeError(f"the number of pixels per inch (dpi) is positive, for example 300, not {dpi}")
+    if size is not None and (not _two_numbers(size) or not all(0 < side <= LARGEST for side in size)):
+        raise LandscapeError(
+            f"a size is width x height in inches, each above 0 and up to {LARGEST:g}, not {_said(size, 'x')}"
+        )
     if max(size or (10.0,)) * dpi > MOST_PIXELS:
         raise LandscapeError(
             f"a picture of {max(size or (10.0,)):g} inches at {dpi:g} pixels per inch would have more than "
             f"{MOST_PIXELS:,} pixels along a side; take fewer (dpi)"
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _two_numbers(pair: Any) -> bool:
+    return isinstance(pair, Sequence) and len(pair) == 2 and all(map(_is_number, pair))
+
+
+def _said(pair: Any, separator: str) -> str:
+    numbers = isinstance(pair, Sequence) and all(isinstance(one, Real) for one in pair)
+    return separator.join(f"{one:g}" for one in pair) if numbers else repr(pair)
