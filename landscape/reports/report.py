@@ -18,12 +18,19 @@ from landscape.types import Finding, Surface
 from landscape.types.surface import STATISTICS
 
 LEVELS = ("error", "warning", "note", "ok")
-HOW_TO_READ = (
-    "Each picture shows one trained network on a plane or a line through its weights. The star marks the trained "
-    "weights; along α and β they are moved in two directions. All pictures share range, colours and contour levels. "
-    "They show one or two directions out of very many: a smooth or narrow valley here describes these, and is no "
-    "verdict on how well the network generalises."
-)
+HOW_TO_READ = {
+    "plane": (
+        "Each picture shows one trained network on a plane through its weights. The star marks the trained weights; "
+        "along α and β they are moved in two directions. All pictures share range, colours and contour levels. A plane "
+        "shows two directions out of very many: a smooth or narrow valley here describes this plane, and is no verdict "
+        "on how well the network generalises."
+    ),
+    "line": (
+        "Each curve shows one trained network on a line through its weights, which are at 0; along α they are moved in "
+        "one direction. A line shows one direction out of very many: a smooth or narrow valley here describes this "
+        "line, and is no verdict on how well the network generalises."
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +99,11 @@ class Report:
     def is_line(self) -> bool:
         """Whether the surfaces lie over one direction."""
         return len(self.stacks[0].grid.axes) == 1
+
+    @property
+    def how_to_read(self) -> str:
+        """What the pictures show, and what they do not."""
+        return HOW_TO_READ["line" if self.is_line else "plane"]
 
     @property
     def verdicts(self) -> list[tuple[str, list[Finding]]]:

@@ -8,7 +8,7 @@ from landscape.reports.cells import label, matrix, references
 from landscape.reports.escaping import latex_code, latex_text
 from landscape.reports.introduction import introduction, perturbed
 from landscape.reports.references import references as cited
-from landscape.reports.report import HOW_TO_READ, Report
+from landscape.reports.report import Report
 from landscape.reports.report_pictures import Picture
 
 COLUMNS = 4  # of a table, as many contenders as fit on a page
@@ -30,7 +30,7 @@ def latex(report: Report, pictures: Sequence[tuple[Picture, str]], version: str 
         f"% Written by landscape {version}. In the preamble: \\usepackage{{booktabs,graphicx}}; if this file lies in "
         "another folder,\n% \\graphicspath{{that folder/}}, too.",
         rf"\section*{{{latex_text(report.title)}}}",
-        latex_text(HOW_TO_READ),
+        latex_text(report.how_to_read),
         *(_figure(picture, name) for picture, name in pictures),
         *_tables(report),
         _items(introduction(report.comparison)),

@@ -10,7 +10,7 @@ from landscape.reports.cells import label, matrix, references
 from landscape.reports.escaping import line_of, markdown_text
 from landscape.reports.introduction import introduction, perturbed
 from landscape.reports.references import references as cited
-from landscape.reports.report import HOW_TO_READ, Report
+from landscape.reports.report import Report
 from landscape.reports.report_pictures import Picture
 from landscape.storage.text import described
 
@@ -28,7 +28,7 @@ def markdown(report: Report, pictures: Sequence[tuple[Picture, str]], version: s
     """
     parts = [
         f"# {markdown_text(report.title)}",
-        HOW_TO_READ,
+        report.how_to_read,
         *(_picture(picture, name) for picture, name in pictures),
         "## Verdicts",
         *_verdicts(report),

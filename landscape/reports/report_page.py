@@ -18,7 +18,7 @@ from landscape.rendering.scene import Note
 from landscape.reports.cells import label, matrix, references
 from landscape.reports.introduction import introduction, perturbed
 from landscape.reports.references import references as cited
-from landscape.reports.report import HOW_TO_READ, Report
+from landscape.reports.report import Report
 from landscape.reports.report_panels import content
 from landscape.reports.report_pictures import Picture, pictures
 from landscape.storage.text import described, described_json
@@ -81,7 +81,7 @@ def _words(report: Report, version: str, data: Mapping[str, Any]) -> dict[str, A
         "version": version,
         "parts": PARTS.items(),
         "measured": f"{said[0][:1].upper()}{said[0][1:]}.",
-        "how_to_read": HOW_TO_READ,
+        "how_to_read": report.how_to_read,
         "panels": [] if report.is_line else _panels(report),
         "policies": _policies(report),
         "pictures": [_shown(picture) for picture in pictures(report)],

@@ -16,6 +16,7 @@ from landscape.rendering.curves import curve
 from landscape.rendering.decimation import thinned
 from landscape.rendering.names import axis_label, quantity_label
 from landscape.rendering.planes import lowest
+from landscape.rendering.profiles import MOST_THIN
 from landscape.rendering.quantities import Measured, is_accuracy, measured, sampled, split_of
 from landscape.rendering.scene import Band, Line, Lowest, Scene
 from landscape.rendering.style import Style, hexadecimal
@@ -71,7 +72,7 @@ def quantities(surfaces: Sequence[Surface]) -> Iterator[str]:
 def _quantity(report: Report, name: str, style: Style) -> dict[str, Any]:
     """A quantity with the scales that a reader may switch between."""
     having = [surface for surface in report.shown if name in surface]
-    data = [reached(surface, name) for surface in having]
+    data = [reached(surface, name, _is_thin(report)) for surface in having]
     asked = dict(report.scale) if name == report.quantity else {}
     automatic = choose_scale(data, bounded=is_accuracy(name), **asked)
     clips = [("automatic", asked.get("clip")), ("none", _largest(data))]
@@ -91,20 +92,30 @@ def _quantity(report: Report, name: str, style: Style) -> dict[str, Any]:
     }
 
 
-def reached(surface: Surface, name: str) -> FloatArray:
-    """The finite values of a quantity that are drawn: of a line its curve and band, of a plane all."""
+def reached(surface: Surface, name: str, thin: bool) -> FloatArray:
+    """The values of a quantity that are drawn: of a plane all finite ones, of a line what `curve_of` gives."""
     if len(surface.grid.axes) > 1:
         return measured(surface, name).finite
-    low, middle, high = curve_of(surface, name)
-    return np.stack([low, middle, high])
+    return np.stack(curve_of(surface, name, thin))
 
 
-def curve_of(surface: Surface, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A quantity along a line: lower end of its band, value, upper end; the median and quartiles of several draws."""
-    marks = curve(surface, name, "", 0, thin=False)
-    line = next(mark for mark in marks if isinstance(mark, Line))
+def curve_of(surface: Surface, name: str, thin: bool) -> list[FloatArray]:
+    """A quantity along a line: lower end of its band, value and upper end, and of several draws each, if wanted.
+
+    Args:
+        surface: A surface over one direction.
+        name: The quantity.
+        thin: Whether single draws are wanted.
+
+    Returns:
+        Arrays of shape (points,), NaN where there is nothing to draw; of several draws median and quartiles first.
+    """
+    marks = curve(surface, name, "", 0, thin=thin)
+    lines = [mark for mark in marks if isinstance(mark, Line) and not mark.dashed]
+    middle = next(mark.y for mark in lines if not mark.faint)
     band = next((mark for mark in marks if isinstance(mark, Band)), None)
-    return (line.y, line.y, line.y) if band is None else (band.lower, line.y, band.upper)
+    ends = (middle, middle) if band is None else (band.lower, band.upper)
+    return [ends[0], middle, ends[1], *(mark.y for mark in lines if mark.faint)]
 
 
 def _possible(data: Sequence[FloatArray], name: str, asked: Mapping[str, Any]) -> Scale | None:
@@ -155,14 +166,18 @@ def _panels(report: Report, names: Sequence[str]) -> Iterator[dict[str, Any]]:
             "policy": surface.job.bn_stats,
             "axes": [axis_label(surface, axis, short=True) for axis in range(len(surface.grid.axes))],
         }
-        yield {**panel, **(_line(surface, own) if report.is_line else _plane(surface, data, share))}
+        yield {**panel, **(_line(surface, own, _is_thin(report)) if report.is_line else _plane(surface, data, share))}
 
 
-def _line(surface: Surface, names: Sequence[str]) -> dict[str, Any]:
+def _is_thin(report: Report) -> bool:
+    """Whether single draws are drawn, too."""
+    return len(report.shown) <= MOST_THIN
+
+
+def _line(surface: Surface, names: Sequence[str], thin: bool) -> dict[str, Any]:
     return {
         "x": surface.grid.axes[0].array().tolist(),
-        "curves": {name: [_floats(values) for values in curve_of(surface, name)] for name in names},
-        "repeats": surface.repeats,
+        "curves": {name: [_floats(values) for values in curve_of(surface, name, thin)] for name in names},
     }
 
 

@@ -12,14 +12,16 @@ function lineTraces(panels, name, scale) {
       return [];
     }
     const index = content.panels.indexOf(panel), code = content.series[index % content.series.length];
-    const [low, middle, high] = panel.curves[name].map((text) => Array.from(floats(text), lift));
+    const [low, middle, high, ...draws] = panel.curves[name].map((text) => Array.from(floats(text), lift));
     const line = {color: code === "#000000" ? colour("ink") : code, width: 2, dash: DASHES[index % DASHES.length]};
     const band = {x: panel.x, mode: "lines", line: {width: 0}, hoverinfo: "skip", legendgroup: panel.name, showlegend: false};
+    const thin = {x: panel.x, mode: "lines", opacity: 0.35, hoverinfo: "skip", legendgroup: panel.name, showlegend: false};
     const interval = low.map((value, k) => [value, high[k]]);
     const wide = low.some((value, k) => value !== null && value < high[k]);
     return [
       {...band, y: low},
       {...band, y: high, fill: "tonexty", fillcolor: faint(line.color, 0.16)},
+      ...draws.map((y) => ({...thin, y, line: {...line, width: 1}})),
       {
         x: panel.x,
         y: middle,
@@ -31,6 +33,15 @@ function lineTraces(panels, name, scale) {
         legendgroup: panel.name,
         connectgaps: false,
         hovertemplate: `%{y:.4g}${wide ? " [%{customdata[0]:.4g}, %{customdata[1]:.4g}]" : ""}<extra>${plain(panel.name)}</extra>`,
+      },
+      {
+        x: [0],
+        y: [middle[panel.x.indexOf(0)] ?? null],
+        mode: "markers",
+        marker: {symbol: "star", size: 12, color: content.mark, line: {width: 1, color: "white"}},
+        legendgroup: panel.name,
+        showlegend: false,
+        hoverinfo: "skip",
       },
     ];
   });
