@@ -72,8 +72,8 @@ def read_reference_surface(path: str | Path, samples: int | None = None) -> Surf
     try:
         with opened(path) as file:
             grid, order = _grid(file)
-            splits = _splits(file, grid, order)
-            eigenvalues, notes = _eigenvalues(file, grid, order, next(iter(splits.values())))
+            splits = _splits(file, order)
+            eigenvalues, notes = _eigenvalues(file, order, next(iter(splits.values())))
             hint = _hint(file)
     except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
         raise LandscapeError(
@@ -114,7 +114,7 @@ def _read(file: h5py.File, name: str, order: tuple[NDArray[np.intp], ...]) -> Fl
     return np.asarray(flat.reshape(shape[::-1]).T[np.ix_(*order)], dtype=np.float64)
 
 
-def _splits(file: h5py.File, grid: Grid, order: tuple[NDArray[np.intp], ...]) -> dict[str, Arrays]:
+def _splits(file: h5py.File, order: tuple[NDArray[np.intp], ...]) -> dict[str, Arrays]:
     found: dict[str, Arrays] = {}
     for name in SPLITS:
         loss, accuracy = (_read(file, f"{name}_{what}", order) for what in ("loss", "acc"))
@@ -136,7 +136,7 @@ def _own_name(file: h5py.File, name: str, taken: Mapping[str, Arrays]) -> str:
 
 
 def _eigenvalues(
-    file: h5py.File, grid: Grid, order: tuple[NDArray[np.intp], ...], first: Arrays
+    file: h5py.File, order: tuple[NDArray[np.intp], ...], first: Arrays
 ) -> tuple[dict[str, FloatArray], list[str]]:
     """The largest and smallest eigenvalues, where both are there for every point that is done."""
     found = {name: values for name in EIGENVALUES if (values := _read(file, name, order)) is not None}
