@@ -27,7 +27,7 @@ SPLITS = ("train", "test")
 NOT_DONE = -1.0
 EIGENVALUES = {"max_eig": -1.0, "min_eig": 1.0}  # with what stands where they are not done
 SPLIT = "split"  # attribute of the arrays that we write: the split's own name, if the tool has none for it
-RESERVED = ("x", "y", "bn", "repeat", "directions", "statistics")  # what else our files have beside the splits
+RESERVED = ("x", "y", "bn", "repeat", "directions", "statistics", "trajectory", "curvature")  # beside the splits
 HINT = re.compile(r"(.+?)_(weights|states)(?=[_.]|$)")  # how the tool names its files after the network's
 
 
