@@ -140,6 +140,7 @@ def test_who_knows_the_number_of_examples_may_say_it(tmp_path):
     np.testing.assert_array_equal(found["count"], [50_000, 50_000, 0])
     assert "n = 50,000" in caption(found)
     assert "(50,000 examples)" in described(found)
+    assert found.job.samples == "unknown:50000"  # which of them stays unknown
     assert found.provenance["command"] == "landscape convert li.h5 run.h5 --samples 50000"
 
 

@@ -173,7 +173,7 @@ def _job(path: Path, hint: str, grid: Grid, splits: Mapping[str, Arrays], sample
         loss=UNKNOWN,
         x=str(grid.axes[0]),
         y=str(grid.axes[1]) if len(grid.axes) > 1 else "none",
-        samples=UNKNOWN if samples is None else str(samples),
+        samples=UNKNOWN if samples is None else f"{UNKNOWN}:{samples}",  # how many, but not which
         directions=UNKNOWN if directions in ("", "random") else directions,
         directions_sha256=unlike_others,
         normalize="imported",

@@ -28,7 +28,7 @@ class Job:
         data: Spec of the data, without folders.
         data_digest: For each split, the digest of its raw images and labels.
         preprocessing: For each split, what is done to the raw images.
-        samples: `"all"`, `"N"` (a fixed random subset) or `"first:N"`; of an imported file `"unknown"`, or `"unknown:N"`.
+        samples: `"all"`, `"N"` (a fixed random subset) or `"first:N"`; `"unknown"` or `"unknown:N"` of an import.
         loss: Spec of the loss.
         metrics: Specs of the metrics.
         directions: `"random"`, or the name of the file they come from.
