@@ -97,10 +97,11 @@ def _drawn(surface: Surface) -> str:
     draws = f", {job.repeats} times independently," if job.repeats > 1 else ""
     which = f" (draw {job.repeat})" if job.repeat else ""
     scaled = _FILTERWISE.get(job.normalize, f"by {job.normalize}")
-    cited = f" {cited(FILTERS)}" if job.normalize in {"filter", "layer", "weight"} else ""
-    normalised = "not normalised" if job.normalize == "none" else f"normalised {scaled}{cited}"
+    source = f" {cited(FILTERS)}" if job.normalize in {"filter", "layer", "weight"} else ""
+    normalised = "not normalised" if job.normalize == "none" else f"normalised {scaled}{source}"
     unit = f"; {_UNITS[job.normalize]}" if job.normalize in _UNITS else ""
-    return f"{many} drawn{draws} from a standard normal distribution with the seed {job.seed}{which} and {normalised}{unit}."
+    seed = f"with the seed {job.seed}{which}"
+    return f"{many} drawn{draws} from a standard normal distribution {seed} and {normalised}{unit}."
 
 
 def _moved(surface: Surface) -> str:
