@@ -23,7 +23,7 @@ LARGEST = 6_500_000  # letters of all pictures together: beside plotly.js that m
 
 _SCRIPT = """(function(){
 var film=%film%, root=document.currentScript.parentNode, place=root.querySelector(".plot"),
-  slider=root.querySelector("input"), button=root.querySelector("button"), said=root.querySelector("output"),
+  slider=root.querySelector("input"), button=root.querySelector(".controls button"), said=root.querySelector("output"),
   at=-1, turned=0, timer=null;
 function space(){try{return !!document.createElement("canvas").getContext("webgl")}catch(e){return false}}
 function camera(degrees){
