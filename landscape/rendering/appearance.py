@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from shutil import which
 from typing import Any
 
@@ -51,7 +50,7 @@ class Appearance:
 
     def __post_init__(self) -> None:
         require_switches(caption=self.caption, transparent=self.transparent, tex=self.tex)
-        if self.style not in STYLES:
+        if self.style not in tuple(STYLES):
             raise LandscapeError(f"unknown style {self.style!r}; {nearest(str(self.style), STYLES)}")
         if self.cmap is not None:
             check_map(str(self.cmap))
@@ -78,10 +77,10 @@ class Appearance:
         Returns:
             The same figure with another style, and with the title, caption and size that were asked for.
         """
+        titled = scene if self.title is None else _titled(scene, self.title)
         return dataclasses.replace(
-            scene,
+            titled,
             style=self._style(scene),
-            title=scene.title if self.title is None else self.title,
             caption=scene.caption if self.caption else "",
             canvas=scene.canvas if self.size is None else self.size,
         )
@@ -140,6 +139,13 @@ class Appearance:
         return dataclasses.replace(look, **changed)  # type: ignore[arg-type]
 
 
+def _titled(scene: Scene, title: str) -> Scene:
+    """The figure with another title; that of a single panel stands above the panel."""
+    if len(scene.panels) > 1:
+        return dataclasses.replace(scene, title=title)
+    return dataclasses.replace(scene, title="", panels=(dataclasses.replace(scene.panels[0], title=title),))
+
+
 def _check_view(view: tuple[float, float] | None) -> None:
     if view is None:
         return
@@ -165,7 +171,7 @@ def _check_size(size: tuple[float, float] | None, dpi: float) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _two_numbers(pair: Any) -> bool:
@@ -173,5 +179,5 @@ def _two_numbers(pair: Any) -> bool:
 
 
 def _said(pair: Any, separator: str) -> str:
-    numbers = isinstance(pair, Sequence) and all(isinstance(one, Real) for one in pair)
+    numbers = isinstance(pair, Sequence) and all(isinstance(one, int | float) for one in pair)
     return separator.join(f"{one:g}" for one in pair) if numbers else repr(pair)

@@ -47,6 +47,7 @@ def inks(mark: Contour, level: float, style: Style) -> Inks:
         case "over":
             return Inks(contrasting(own), contrasting(own), hexadecimal(own), 0.6, 0.75)
         case "coloured":
-            return Inks(hexadecimal(own), style.ink, style.page, 1.2)
+            shown = style.on_page(mark.scale.position(level), mark.scale.diverging)
+            return Inks(hexadecimal(shown), style.ink, style.page, 1.2)
         case "plain":
             return Inks(DARK, DARK, PALE, 0.7, edged=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from landscape.analysis.levels import steps
 from landscape.errors import LandscapeError
-from landscape.rendering.lettering import line_count, wrapped, written
-from landscape.rendering.scene import Line, Note, Panel, RowLabel, Scene
+from landscape.rendering.lettering import line_count, note_lines, wrapped, written
+from landscape.rendering.scene import Line, Panel, RowLabel, Scene
 from landscape.rendering.style import SMALL
 
 LEFT, RIGHT = 0.72, 0.18
@@ -24,6 +24,7 @@ LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
 CATEGORY_LINE, CATEGORY_PAD, SLANT = 0.145, 0.2, 45.0
+SMALLEST = 1.3
 LEAST, ROUNDS, CLOSE = 0.5, 8, 1e-6
 
 
@@ -138,8 +139,9 @@ def arrange(scene: Scene, stacked: tuple[float, float] | None = None) -> Layout:
     letters = scene.style.letters
     if stacked:
         return _placed(scene, Room((stacked[0] / letters,), stacked[1] / letters), stacked=True).enlarged(letters)
-    factor = scene.style.panels / letters
     widths = scene.widths or (scene.size[0],) * scene.columns
+    # Panels that were small in any case do not become smaller than can be read.
+    factor = max(scene.style.panels, min(1.0, SMALLEST / min(*widths, scene.size[1]))) / letters
     room = Room(tuple(factor * width for width in widths), factor * scene.size[1])
     if scene.canvas is None:
         return _placed(scene, room).enlarged(letters)
@@ -161,8 +163,8 @@ def _filled(scene: Scene, room: Room, width: float, height: float) -> Layout:
     if placed.width > width + CLOSE or placed.height > height + CLOSE:
         letters = scene.style.letters
         raise LandscapeError(
-            f"a figure of {letters * width:g}x{letters * height:g} inches has no room for its panels: labels and caption "
-            f"alone take {letters * beside[0]:.1f}x{letters * beside[1]:.1f}; make it larger, or leave the caption out"
+            f"a figure of {letters * width:g}x{letters * height:g} inches has no room for its panels: labels and "
+            f"caption take {letters * beside[0]:.1f}x{letters * beside[1]:.1f}; make it larger, or leave the caption out"
         )
     return placed.centred(width, height)
 
@@ -184,10 +186,10 @@ def _placed(scene: Scene, room: Room, stacked: bool = False, least: float = 0.0)
         level += _below(row, labelled=stacked)
         places = zip(lefts[: len(row)], widths, strict=False)
         boxes = [Box(left, level, across, height) for left, across in places] + boxes
-        level += height + head(row, bool(stacked and scene.rows))
+        level += height + head(row, widths, bool(stacked and scene.rows))
     legend, across = _legend(scene, Box(lefts[0], level + 0.04, total - lefts[0] - RIGHT, 0.0))
     level = legend.top if legend else level
-    titled = bool(scene.title) or legend is not None or head(rows[0], bool(stacked and scene.rows)) > 0
+    titled = bool(scene.title) or legend is not None or head(rows[0], widths, bool(stacked and scene.rows)) > 0
     full = level + (TOP if titled else TOP_BARE) + (TOP_TITLE + 0.06 if scene.title else 0.0)
     low, high = boxes[-1].bottom, boxes[0].top
     bar = Box(lefts[-1] + widths[-1] + BAR_GAP, low, BAR_WIDTH, high - low) if scene.bar else None
@@ -213,17 +215,18 @@ def _below_categories(panel: Panel) -> float:
     return high + longest * math.sin(math.radians(SLANT)) if panel.slanted else high
 
 
-def head(row: tuple[Panel, ...], named: bool = False) -> float:
+def head(row: tuple[Panel, ...], widths: Sequence[float], named: bool = False) -> float:
     """The height that titles and notes take above a row of panels, in inches.
 
     Args:
         row: The panels.
+        widths: Widths of their boxes in inches, with letters of the usual size.
         named: Whether each has a title in any case.
 
     Returns:
         The height.
     """
-    notes = max(sum(isinstance(mark, Note) for mark in panel.marks) for panel in row)
+    notes = max(len(note_lines(panel.notes, width)) for panel, width in zip(row, widths, strict=False))
     return (TOP_TITLE if named or any(panel.title for panel in row) else 0.0) + TOP_NOTE * notes
 
 

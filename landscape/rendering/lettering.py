@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
+from collections.abc import Sequence
 
 from landscape.rendering.style import LABEL, SMALL, TICK
+
+LONG = 1.15  # a label may be this much longer than its axis
+BESIDE = 0.3  # by which notes may be wider than their panel
 
 
 def written(words: str, size: float = TICK) -> float:
@@ -57,3 +62,32 @@ def wrapped(text: str, width: float, size: float = SMALL) -> tuple[str, ...]:
     """
     letters = max(20, math.floor(width * 72 / (0.495 * size)))
     return tuple(line for part in text.splitlines() for line in textwrap.wrap(part, letters, break_on_hyphens=False))
+
+
+def shortened(label: str, length: float, letters: float = 1.0) -> str:
+    """The label of a coordinate, without what the caption says too where it is longer than its axis.
+
+    Args:
+        label: For example `\N{GREEK SMALL LETTER BETA}  (filter-normalised direction 2)`.
+        length: Length of the axis in inches.
+        letters: By how much letters are larger than usual.
+
+    Returns:
+        The label, or its letter with the number of the direction, or its letter alone.
+    """
+    candidates = [label, re.sub(r"\(.*(direction \d+)\)", r"(\1)", label), label.split("  (")[0]]
+    return next((one for one in candidates if written(one, letters * LABEL) <= LONG * length), candidates[-1])
+
+
+def note_lines(notes: Sequence[str], width: float, letters: float = 1.0) -> list[str]:
+    """The notes above a panel, in lines that do not reach into the next panel.
+
+    Args:
+        notes: The notes.
+        width: Width of the panel in inches.
+        letters: By how much letters are larger than usual.
+
+    Returns:
+        A line or more for each note.
+    """
+    return [line for note in notes for line in wrapped(note, width + BESIDE * letters, letters * SMALL) or [""]]

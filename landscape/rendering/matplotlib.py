@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from landscape.rendering.inks import inks
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
-from landscape.rendering.lettering import fitted
+from landscape.rendering.lettering import fitted, shortened
 from landscape.rendering.lines import dotted
 from landscape.rendering.matplotlib_marks import draw_mark
 from landscape.rendering.matplotlib_settings import line_style, settings
@@ -130,8 +130,10 @@ def draw_flat(axes: Axes, panel: Panel, box: Box, letters: float, style: Style) 
     """
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
     axes.set_xlim(panel.x_range[0] - margin, panel.x_range[1] + margin)
-    axes.set_xlabel("" if panel.inner_x else panel.x_label)
-    label = panel.y_label if panel.kind == "2d" else "\n".join(fitted(panel.y_label, box.height, letters))
+    axes.set_xlabel("" if panel.inner_x else shortened(panel.x_label, box.width, letters))
+    label = shortened(panel.y_label, box.height, letters)
+    if panel.kind == "1d":
+        label = "\n".join(fitted(panel.y_label, box.height, letters))
     axes.set_ylabel("" if panel.inner_y else label)
     axes.tick_params(labelbottom=not panel.inner_x, labelleft=not panel.inner_y)
     coordinate_ticks(axes, panel)

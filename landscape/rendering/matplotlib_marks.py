@@ -34,15 +34,15 @@ def draw_mark(
             _cut(axes, mark, style)
         case Points():
             star: dict[str, Any] = {"marker": "*", "c": style.mark, "edgecolors": "white", "linewidths": 0.9}
-            axes.scatter(mark.x, mark.y, s=95 * style.letters**2, zorder=6, **star)
+            axes.scatter(mark.x, mark.y, s=95 * style.marks**2, zorder=6, **star)
         case Sites():
             dots: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
-            axes.scatter(mark.x, mark.y, s=SITE**2, c=DARK, rasterized=True, **dots)
+            axes.scatter(mark.x, mark.y, s=(SITE * style.marks) ** 2, c=DARK, rasterized=True, **dots)
         case Lowest():
             height = [] if mark.z is None or scale is None else [scale.transform(mark.z)]
             deep: dict[str, Any] = {"depthshade": False} if height else {}
             look: dict[str, Any] = {"marker": "P", "c": PALE, "edgecolors": DARK, "linewidths": 0.8, "zorder": 5.5}
-            axes.scatter(mark.x, mark.y, *height, s=46 * style.letters**2, **look, **deep)
+            axes.scatter(mark.x, mark.y, *height, s=46 * style.marks**2, **look, **deep)
         case Trail():
             _trail(axes, mark, style, scale)
 
@@ -73,7 +73,7 @@ def _trail(axes: Any, mark: Trail, style: Style, scale: Scale | None) -> None:
     over = 3.6 if height else 5.0  # below the stars
     axes.plot(*places, color=DARK, linewidth=thick, zorder=over, path_effects=edge)
     deep: dict[str, Any] = {"depthshade": False} if height else {}
-    dotted, size = places[:, mark.dots], style.letters**2
+    dotted, size = places[:, mark.dots], style.marks**2
     axes.scatter(*dotted, s=9 * size, c=DARK, edgecolors=PALE, linewidths=0.5, zorder=over + 0.1, **deep)
     for shape, place, area in (("o", dotted[:, :1], 42), ("s", dotted[:, -1:], 60)):
         look: dict[str, Any] = {"marker": shape, "c": PALE, "edgecolors": DARK, "linewidths": 1.2 * style.lines}

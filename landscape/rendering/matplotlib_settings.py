@@ -14,7 +14,7 @@ from landscape.rendering.lines import dotted
 from landscape.rendering.scene import Line
 from landscape.rendering.style import Style
 
-MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X"}
+MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X", "down": "v", "plus": "P"}
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def line_style(mark: Line, style: Style) -> dict[str, Any]:
     thin: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.35} if mark.faint else {"linewidth": 1.5}
     thin["linewidth"] *= style.lines
     shape = style.marker(mark.series)
-    size = 2.6 if mark.dots is not None else 3.6
+    size = 4.0 if style.markers else 2.6
     dots: dict[str, Any] = {}
     if dotted(mark, style) is not None:
         dots = {"marker": MARKERS[shape], "markersize": size * style.lines}

@@ -18,6 +18,8 @@ from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import Style
 
+ROOM, ROOMY = 0.45, 2.3  # inches that labels take beside a cube, and the width of a panel that has them to spare
+
 
 def draw_in_space(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
     """Draw a panel in space.
@@ -48,7 +50,7 @@ def fill_space(axes: Any, panel: Panel, box: Box, letters: float, style: Style) 
     assert panel.y_range is not None
     ground, top = floor(panel.scale), float(panel.scale.transform(panel.scale.upper))
     axes.set(xlim=panel.x_range, ylim=panel.y_range, zlim=(ground, top))
-    axes.set_box_aspect((1, 1, 0.82), zoom=1.12)
+    axes.set_box_aspect((1, 1, 0.82), zoom=1.12 * min(1.0, (box.width / letters - ROOM) / (ROOMY - ROOM)))
     axes.view_init(elev=style.view[0], azim=style.view[1])
     axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
@@ -70,7 +72,7 @@ def _draw(axes: Any, mark: Mark, ground: float, scale: Scale, style: Style) -> N
     match mark:
         case Contour():
             for line in isolines(mark):
-                colour = tuple(style.colours(mark.scale.position(line.level), mark.scale.diverging))
+                colour = tuple(style.on_page(mark.scale.position(line.level), mark.scale.diverging))
                 pieces = [np.column_stack([piece, np.full(len(piece), ground)]) for piece in line.pieces]
                 if pieces:
                     axes.add_collection3d(

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 
 from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries
-from landscape.rendering.lettering import fitted
+from landscape.rendering.lettering import fitted, note_lines
 from landscape.rendering.matplotlib_settings import line_style
 from landscape.rendering.names import plain
-from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene
+from landscape.rendering.scene import ColourBar, Panel, RowLabel, Scene
 from landscape.rendering.style import Style
 
 
@@ -45,9 +45,9 @@ def write_words(figure: Figure, scene: Scene, layout: Layout) -> None:
 def _title(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style) -> None:
     """The title of a panel and the notes under it."""
     middle, height = (box.left + box.width / 2) / layout.width, box.top + 0.07 * layout.letters
-    for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
+    for note in reversed(note_lines(panel.notes, box.width, layout.letters)):
         place = middle, height / layout.height
-        figure.text(*place, note.text, size=style.small, color=style.muted, ha="center")
+        figure.text(*place, note, size=style.small, color=style.muted, ha="center")
         height += TOP_NOTE * layout.letters
     figure.text(middle, height / layout.height, panel.title, size=style.title, weight=_weight(style), ha="center")
 

@@ -49,7 +49,15 @@ from landscape.rendering.scene import (
 from landscape.rendering.style import Style, hexadecimal, stroke
 from landscape.types import FloatArray
 
-SYMBOLS = {"circle": "circle", "square": "square", "triangle": "triangle-up", "diamond": "diamond", "cross": "x"}
+SYMBOLS = {
+    "circle": "circle",
+    "square": "square",
+    "triangle": "triangle-up",
+    "diamond": "diamond",
+    "cross": "x",
+    "down": "triangle-down",
+    "plus": "cross",
+}
 THIN = 0.6  # points of a line that is one pixel wide on a page
 _BREAK = np.array([[np.nan, np.nan]])
 
@@ -144,7 +152,7 @@ def _quiet(x: Any, y: Any, place: dict[str, str], **more: Any) -> go.Scatter:
 
 def _line(mark: Line, panel: Panel, style: Style, place: dict[str, str]) -> go.Scatter:
     dots, width = dotted(mark, style), (1 if mark.faint else 2) * style.lines
-    size = 5 * style.lines if mark.dots is not None else 7 * style.lines
+    size = (7 if style.markers else 5) * style.lines
     return go.Scatter(
         x=mark.x,
         y=mark.y,

@@ -12,10 +12,10 @@ import numpy as np
 from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
 from landscape.rendering.layout import SLANT, TOP_NOTE, Box, Layout, ticks_in_space
-from landscape.rendering.lettering import fitted
+from landscape.rendering.lettering import fitted, note_lines, shortened
 from landscape.rendering.names import plain
 from landscape.rendering.relief import floor
-from landscape.rendering.scene import ColourBar, Note, Panel, RowLabel, Scene
+from landscape.rendering.scene import ColourBar, Panel, RowLabel, Scene
 from landscape.rendering.style import DEFAULT, Style, hexadecimal
 
 PIXELS = 104
@@ -136,8 +136,8 @@ def title(panel: Panel, box: Box, layout: Layout, style: Style) -> list[dict[str
     height = box.top + 0.03 * layout.letters
     middle = (box.left + box.width / 2) / layout.width
     found = []
-    for note in reversed([mark for mark in panel.marks if isinstance(mark, Note)]):
-        found.append(annotation(text(note.text), middle, height / layout.height, style.small, font_color=style.muted))
+    for note in reversed(note_lines(panel.notes, box.width, layout.letters)):
+        found.append(annotation(text(note), middle, height / layout.height, style.small, font_color=style.muted))
         height += TOP_NOTE * layout.letters
     if panel.title:
         found.append(annotation(heading(panel.title, style), middle, height / layout.height, style.title))
@@ -217,12 +217,14 @@ def axes(panel: Panel, box: Box, layout: Layout, style: Style, suffix: str, stac
         domains["x"][0] = max(0.0, (box.left - 0.28 * layout.letters) / layout.width)
         return {f"scene{suffix}": {"domain": domains, **_space_axes(panel, box, style, stacked)}}
     margin = 0.02 * (panel.x_range[1] - panel.x_range[0]) if panel.kind == "1d" else 0.0
-    x = _plain(panel, style, panel.x_label, stacked or not panel.inner_x) | {
+    x = _plain(panel, style, shortened(panel.x_label, box.width, layout.letters), stacked or not panel.inner_x) | {
         "domain": domains["x"],
         "anchor": f"y{suffix}",
     }
     x |= {"range": [panel.x_range[0] - margin, panel.x_range[1] + margin], **_coordinates(panel)}
-    lines = "\n".join(fitted(panel.y_label, box.height, layout.letters)) if panel.kind == "1d" else panel.y_label
+    lines = shortened(panel.y_label, box.height, layout.letters)
+    if panel.kind == "1d":
+        lines = "\n".join(fitted(panel.y_label, box.height, layout.letters))
     y = _plain(panel, style, lines, stacked or not panel.inner_y) | {"domain": domains["y"], "anchor": f"x{suffix}"}
     if panel.y_range is None:
         y |= _value_axis(panel.scale)

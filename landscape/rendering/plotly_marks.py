@@ -34,7 +34,7 @@ def flat_traces(mark: Cells | Points | Lowest | Trail | Sites, style: Style, pla
         case Cells():
             return [_cells(mark, place)]
         case Points():
-            star = {"symbol": "star", "size": 14 * style.letters, "color": style.mark}
+            star = {"symbol": "star", "size": 14 * style.marks, "color": style.mark}
             star |= {"line": {"width": 1, "color": "white"}}
             named = {"hoverinfo": "text", "text": text(mark.label), "showlegend": False}
             return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=star, **named, **place)]
@@ -43,7 +43,7 @@ def flat_traces(mark: Cells | Points | Lowest | Trail | Sites, style: Style, pla
             quiet: dict[str, Any] = {"hoverinfo": "skip", "showlegend": False, "cliponaxis": False}
             return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=dot, **quiet, **place)]
         case Lowest():
-            plus = {"symbol": "cross", "size": 10 * style.letters, "color": PALE, "line": {"width": 1.2, "color": DARK}}
+            plus = {"symbol": "cross", "size": 10 * style.marks, "color": PALE, "line": {"width": 1.2, "color": DARK}}
             said = {"hoverinfo": "text", "text": text(mark.label), "showlegend": False}
             return [go.Scatter(x=mark.x, y=mark.y, mode="markers", marker=plus, **said, **place)]
         case Trail():
@@ -70,7 +70,7 @@ def traces_in_space(mark: Cut | Lowest | Trail, scale: Scale, style: Style, plac
             return [_in_space(x, y, np.full(len(x), scale.upper + scale.offset), place, mode="lines", line=line)]
         case Lowest():
             assert mark.z is not None
-            plus = {"symbol": "cross", "size": 5 * style.letters, "color": PALE, "line": {"width": 1, "color": DARK}}
+            plus = {"symbol": "cross", "size": 5 * style.marks, "color": PALE, "line": {"width": 1, "color": DARK}}
             said = {"mode": "markers", "marker": plus, "hoverinfo": "text", "text": text(mark.label)}
             return [_in_space(mark.x, mark.y, _lifted(mark.z, scale), place, **said)]
         case Trail():
@@ -103,7 +103,7 @@ def _trail(mark: Trail, style: Style, place: dict[str, str]) -> list[go.Scatter]
     ends = np.isin(np.arange(number), (0, number - 1))
     marker = {
         "symbol": shapes,
-        "size": np.where(ends, 10, 5) * style.letters,
+        "size": np.where(ends, 10, 5) * style.marks,
         "color": np.where(ends, PALE, DARK),
         "line": {"width": np.where(ends, 2, 0.7), "color": np.where(ends, DARK, PALE)},
     }
@@ -142,7 +142,7 @@ def _trail_in_space(mark: Trail, scale: Scale, style: Style, place: dict[str, st
     ends = np.isin(np.arange(number), (0, number - 1))
     marker = {
         "symbol": ["circle", *["circle"] * (number - 2), *["square"] * (number > 1)],
-        "size": np.where(ends, 5, 2.5) * style.letters,
+        "size": np.where(ends, 5, 2.5) * style.marks,
         "color": np.where(ends, PALE, DARK),
         "line": {"width": 2, "color": DARK},
     }

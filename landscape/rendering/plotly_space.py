@@ -114,7 +114,7 @@ def _lines_in_space(
     extent = float(np.ptp(mark.x)), float(np.ptp(mark.y))
     for line in simplified(isolines(Contour(mark.x, mark.y, mark.values, mark.scale)), extent):
         height = _raised(mark.scale.transform(line.level) + lift, mark.scale) if ground is None else ground
-        colour = style.colours(mark.scale.position(line.level), mark.scale.diverging)
+        colour = style.on_page(mark.scale.position(line.level), mark.scale.diverging)
         code = hexadecimal(colour) if ground is not None else DARK
         for piece in line.pieces:
             pieces.append(np.column_stack([piece, np.full(len(piece), height)]))

@@ -92,6 +92,11 @@ class Panel:
     categories: tuple[str, ...] = ()
     slanted: bool = False
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands under the title."""
+        return tuple(mark.text for mark in self.marks if isinstance(mark, Note))
+
 
 @dataclass(frozen=True)
 class ColourBar:

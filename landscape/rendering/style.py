@@ -16,7 +16,7 @@ _SANS = ("Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 # Okabe and Ito (2008), ordered so that neighbours differ in lightness too; the second for a dark page.
 _SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _SERIES_ON_DARK = ("#56B4E9", "#E69F00", "#2FC59A", "#E39AC4", "#F0E442", "#F07B3F", "#FFFFFF")
-_GREYS = ("#000000", "#8a8a8a", "#4a4a4a", "#6e6e6e")
+_GREYS = ("#000000", "#858585", "#4d4d4d")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Style:
         bold: Whether titles are bold, and larger than the labels of axes.
         lines: By how much lines are wider than usual.
         panels: By how much panels are larger than usual.
+        marks: By how much stars and dots are larger than usual.
+        lift: How much of the ink is mixed into level lines that lie on the page: dark ones are lost on a dark page.
         dpi: Pixels per inch.
         view: Height of the viewpoint over the floor and its direction around the vertical axis, in degrees.
         shade: Brightness of surfaces in the shade, and how much light adds to it.
@@ -68,6 +70,8 @@ class Style:
     bold: bool = True
     lines: float = 1.0
     panels: float = 1.0
+    marks: float = 1.0
+    lift: float = 0.0
     dpi: float = 200
     view: tuple[float, float] = (30.0, -58.0)
     shade: tuple[float, float] = (0.58, 0.56)
@@ -131,6 +135,24 @@ class Style:
         """
         return colour_maps.colours(self.diverging if diverging else self.sequential, positions)
 
+    def on_page(self, positions: FloatArray, diverging: bool = False) -> FloatArray:
+        """Colours of level lines that lie on the page.
+
+        Args:
+            positions: Positions in [0, 1], any shape.
+            diverging: Whether they lie on both sides of a middle, at 0.5.
+
+        Returns:
+            Red, green and blue in [0, 1], with one more axis of length 3.
+        """
+        own = self.colours(positions, diverging)
+        return own + self.lift * (colour_of(self.ink) - own)
+
+
+def colour_of(code: str) -> FloatArray:
+    """`#rrggbb` as red, green and blue in [0, 1]."""
+    return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
 
 DEFAULT = Style()
 STYLES = {
@@ -145,6 +167,7 @@ STYLES = {
             bold=False,
             lines=0.8,
             panels=0.48,
+            marks=0.65,
             dpi=300,
             shade=(0.42, 0.76),
             clip=10.0,
@@ -160,6 +183,7 @@ STYLES = {
             ground="#262c34",
             mark="#ff5d7a",
             page="#0d1117",
+            lift=0.35,
         ),
         # In grey, also in print: lines differ in dashes and markers, signs in dashes of the contour lines.
         Style(
@@ -167,15 +191,15 @@ STYLES = {
             sequential="greys",
             diverging="greys",
             series=_GREYS,
-            dashes=((), (6.0, 2.0), (1.2, 1.6), (6.0, 2.0, 1.2, 2.0)),
-            markers=("circle", "square", "triangle", "diamond", "cross"),
+            dashes=((), (6.0, 2.0), (1.2, 1.6), (6.0, 2.0, 1.2, 2.0), (3.0, 1.5)),
+            markers=("circle", "square", "triangle", "diamond", "cross", "down", "plus"),
             ink="#000000",
             muted="#555555",
             faint="#d4d4d4",
             ground="#ececec",
             mark="#000000",
         ),
-        Style(name="talk", letters=1.4, lines=1.6, panels=1.1),
+        Style(name="talk", letters=1.4, lines=1.6, panels=1.1, marks=1.4),
     )
 }
 
