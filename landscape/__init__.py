@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
-    from landscape.api import animate, check, compare, compute, convert, load, plot, report
+    from landscape.api import animate, check, compare, compute, convert, explain, load, plot, report
     from landscape.errors import LandscapeError
     from landscape.types import Axis, Finding, Grid, Job, Surface, Trajectory
 
@@ -22,6 +22,7 @@ __all__ = [
     "compare",
     "compute",
     "convert",
+    "explain",
     "load",
     "plot",
     "report",
@@ -39,7 +40,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("animate", "check", "compare", "compute", "convert", "load", "plot", "report"), "landscape.api"),
+    **dict.fromkeys(
+        ("animate", "check", "compare", "compute", "convert", "explain", "load", "plot", "report"), "landscape.api"
+    ),
     "Comparison": "landscape.analysis.comparison",
     **dict.fromkeys(("Axis", "Finding", "Grid", "Job", "Surface", "Trajectory"), "landscape.types"),
     "LandscapeError": "landscape.errors",

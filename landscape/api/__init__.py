@@ -5,6 +5,7 @@ from landscape.api.computing import compute
 from landscape.api.converting import convert
 from landscape.api.drawing import compare, draw_comparison, plot
 from landscape.api.embedding import bundle, figure
+from landscape.api.explaining import explain
 from landscape.api.reading import check, load, newest
 from landscape.api.reporting import report
 from landscape.api.rescaling import check_rescaling
@@ -19,6 +20,7 @@ __all__ = [
     "compute",
     "convert",
     "draw_comparison",
+    "explain",
     "figure",
     "load",
     "natural_kind",

@@ -13,6 +13,7 @@ from landscape.types import Surface
 
 if TYPE_CHECKING:
     from landscape.analysis.comparison import Comparison
+    from landscape.types import Trajectory
 
 
 def plot(
@@ -31,6 +32,7 @@ def plot(
     bn: str | Sequence[str] | None = None,
     repeat: int | None = None,
     points: bool = False,
+    trajectory: Trajectory | str | Path | None = None,
     style: str = "default",
     view: tuple[float, float] | None = None,
     size: tuple[float, float] | None = None,
@@ -48,9 +50,11 @@ def plot(
 
     Args:
         surface: The surface, its file, or several surfaces.
-        kind: `"1d"`, `"2d"`, `"3d"`, `"comparison"` (a row for each network and policy), `"grid"` (a row for each
-            network, a column for each policy) or `"difference"` (the second of two minus the first); None for what
-            suits the number of directions.
+        kind: `"1d"`, `"2d"`, `"lines"` or `"filled"` (one of the two parts of `"2d"` alone), `"heat"` (a cell for each
+            point), `"3d"`, `"uncertainty"` (standard errors under lines of the mean), `"drift"` (of BatchNorm's
+            statistics), `"comparison"` (a row for each network and policy), `"grid"` (a row for each network, a column
+            for each policy) or `"difference"` (the second of two minus the first); None for what suits the number of
+            directions.
         out: A .png, .pdf, .svg or .html file to write.
         ax: Axes of a matplotlib figure to draw into, for a picture of one panel; None for a figure of its own.
         bar: Whether axes that are given get a colour bar.
@@ -64,6 +68,8 @@ def plot(
         repeat: Which draw of the directions, from 0; None for the median of all in a figure of lines, else the first.
         points: Whether to mark the points that were measured, from above (`"2d"`) or along lines (`"1d"`): those of
             an adaptive run are not all that are drawn.
+        trajectory: The path of a training through the plane, drawn over it from above or in space: a
+            `landscape.Trajectory`, a projection file of the 2018 tool, or a .csv file with the columns x and y.
         style: `"default"`, `"paper"` (the look of Li et al. 2018), `"dark"`, `"mono"` (in grey) or `"talk"` (large).
         view: Viewpoint of pictures in space, in degrees: over the floor, and around the vertical axis.
         size: Width and height of the whole figure, in inches.
@@ -100,7 +106,9 @@ def plot(
         check_path(out, renderer)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
     scale = {"log": log, "clip": clip, "levels": levels, "vmin": vmin, "vmax": vmax}
-    scene = scene_of(surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, **scale)
+    scene = scene_of(
+        surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, trajectory=trajectory, **scale
+    )
     return drawn(scene, renderer, ax, bar) if out is None else save(scene, out, renderer, **web)
 
 
@@ -171,8 +179,8 @@ def draw_comparison(
         levels: How many contour levels, or which.
         vmin: The lower end of the scale, exactly.
         vmax: The upper end of the scale, exactly; the same as `clip`.
-        layout: `"rows"`, a row for each network and policy, from above and in space; `"grid"` or `"grid-3d"`, a row for
-            each network and a column for each policy.
+        layout: `"rows"`, a row for each network and policy, from above and in space; `"grid"` or `"grid-3d"`,
+            `"grid-heat"`, ... (every kind of picture of planes), a row for each network and a column for each policy.
         looks: Settings of the figures' looks, as for `plot`; a colour map is that of the figures whose values it suits.
 
     Returns:

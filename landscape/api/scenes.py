@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from landscape.api.reading import load
 from landscape.errors import LandscapeError, nearest
-from landscape.types import Surface
+from landscape.types import Surface, Trajectory
 from landscape.types.surface import STATISTICS
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from landscape.rendering import Scene
     from landscape.rendering.appearance import Appearance
 
+_GRIDS = ("3d", "lines", "filled", "heat", "uncertainty")
 _LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
     "rows": ("comparison", {}),
     "grid": ("grid", {"kind": "2d"}),
-    "grid-3d": ("grid", {"kind": "3d"}),
+    **{f"grid-{kind}": ("grid", {"kind": kind}) for kind in _GRIDS},
 }
+_FLAT = ("1d", "2d", "lines", "filled", "heat", "uncertainty", "drift")  # in which measured points can be marked
 
 
 def natural_kind(*surfaces: Surface) -> str:
@@ -39,6 +41,7 @@ def scene_of(
     bn: str | Sequence[str] | None = None,
     repeat: int | None = None,
     points: bool = False,
+    trajectory: Trajectory | str | Path | None = None,
     **scale: Any,
 ) -> Scene:
     """Make the figure that `landscape.plot` draws.
@@ -51,6 +54,7 @@ def scene_of(
         bn: Policy for BatchNorm's statistics, or several; None for all.
         repeat: Which draw of the directions; None for all together in a figure of lines, else the first.
         points: Whether to mark the points that were measured.
+        trajectory: A path through the plane that is drawn over it, or its file.
         scale: Settings of the scale: `log`, `clip`, `levels`, `vmin`, `vmax`.
 
     Returns:
@@ -70,11 +74,8 @@ def scene_of(
     known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
     if kind not in known:
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
-    if points and kind not in {"1d", "2d"}:
-        raise LandscapeError(
-            f"--points marks the measured points in a picture from above, --2d, or along lines, --1d, not in a {kind} "
-            "figure"
-        )
+    quantity = "drift" if kind == "drift" and quantity == "loss" else quantity
+    more = _additions(kind, points, trajectory)
     lines = "1d" in {kind, natural_kind(*loaded)}
     shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
     if kind == "difference" and len(shown) != 2:
@@ -83,10 +84,27 @@ def scene_of(
         taken = {name: scale.get(name) for name in ("clip", "levels", "vmin", "vmax")}
         scene = FIGURES.get(kind)(*shown, quantity=quantity, **taken)
     else:
-        marked = {"points": True} if points else {}
         options = scale if looks is None else looks.values(quantity, scale)
-        scene = FIGURES.get(kind)(shown, quantity=quantity, **options, **marked)
+        scene = FIGURES.get("trajectory" if "path" in more else kind)(shown, quantity=quantity, **options, **more)
     return _looking(scene, looks)
+
+
+def _additions(kind: str, points: bool, trajectory: Trajectory | str | Path | None) -> dict[str, Any]:
+    """What is drawn beside the values, as settings of a figure."""
+    if points and kind not in _FLAT:
+        raise LandscapeError(
+            f"--points marks the measured points in a picture from above, --2d, or along lines, --1d, not in a {kind} "
+            "figure"
+        )
+    marked = {"points": True} if points else {}
+    if trajectory is None and kind == "trajectory":
+        raise LandscapeError("a figure of a trajectory needs the path: name its file, --trajectory proj_cos.h5")
+    if trajectory is None:
+        return marked
+    from landscape.storage.trajectories import read_trajectory
+
+    path = trajectory if isinstance(trajectory, Trajectory) else read_trajectory(trajectory)
+    return {**marked, "path": path, "kind": {"trajectory": "2d", "drift": "2d"}.get(kind, kind)}
 
 
 def _looking(scene: Scene, looks: Appearance | None) -> Scene:
@@ -104,7 +122,7 @@ def comparison_scenes(
     Args:
         comparison: The comparison.
         quantity: What is drawn.
-        layout: `"rows"`, `"grid"` or `"grid-3d"`.
+        layout: `"rows"`, or `"grid"` and `"grid-3d"`, `"grid-heat"`, ... for grids of other kinds of pictures.
         scale: Settings of the scale, as for `scene_of`.
 
     Yields:
@@ -125,7 +143,7 @@ def comparison_scenes(
     names = [contender.name for contender in contenders for _ in contender.surfaces]
     quantity = quantity if "/" in quantity or drift else f"{comparison.split}/{quantity}"
     if layout not in _LAYOUTS:
-        raise LandscapeError(f"the layout is rows, grid or grid-3d, not {layout!r}")
+        raise LandscapeError(f"unknown layout {layout!r}; {nearest(layout, _LAYOUTS)}")
     if layout != "rows" and len(surfaces[0].grid.axes) == 1:
         raise LandscapeError(f"the layout {layout} is one of planes, and these are lines: take the layout rows")
     kind, more = _LAYOUTS[layout]

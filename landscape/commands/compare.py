@@ -36,12 +36,13 @@ from landscape.commands.drawing_options import appearance_options, value_options
 @click.option("--name", "names", multiple=True, help="What to call each group of files, in order; repeatable.")
 @click.option(
     "--layout",
-    type=click.Choice(["rows", "grid", "grid-3d"]),
+    type=click.Choice(["rows", "grid", "grid-3d", "grid-heat", "grid-lines", "grid-filled", "grid-uncertainty"]),
     default="rows",
     show_default=True,
     help="Of planes: a row for each network and policy, from above and in space; or a row for each network and a "
     "column for each policy.",
 )
+@click.option("--explain", is_flag=True, help="Print how it was made, too: methods for a paper, with citations.")
 @value_options
 @appearance_options
 def compare(
@@ -53,6 +54,7 @@ def compare(
     policies: tuple[str, ...],
     names: tuple[str, ...],
     layout: str,
+    explain: bool,
     values: dict[str, Any],
     looks: dict[str, Any],
 ) -> None:
@@ -73,12 +75,16 @@ def compare(
     check_path(out)
     for table in tables:
         check_table_path(table)
-    comparison = landscape.compare(*groups_of(files), names=names or None, split=split, policies=policies)
+    groups = groups_of(files)
+    comparison = landscape.compare(*groups, names=names or None, split=split, policies=policies)
     # What cannot be drawn is refused before anything is printed.
     figures = [] if no_figure else comparison.plot(out, layout=layout, **values, **looks)
     click.echo(str(comparison))
     for path in (*map(comparison.save, tables), *figures):
         click.echo(path)
+    if explain:
+        every = [name for group in groups for name in group]
+        click.echo(f"\n{landscape.explain(*every, compared=True)}", nl=False)
 
 
 def groups_of(words: Sequence[str]) -> list[list[str]]:

@@ -19,7 +19,20 @@ from landscape.commands.drawing_options import appearance_options, renderer_opti
     help="Profiles along the axes, with the error of the rise (the default for a line).",
 )
 @click.option("--2d", "kind", flag_value="2d", help="Contours over filled levels (the default for a plane).")
+@click.option("--lines", "kind", flag_value="lines", help="Contour lines alone, each in the colour of its level.")
+@click.option("--filled", "kind", flag_value="filled", help="Filled levels alone.")
+@click.option("--heat", "kind", flag_value="heat", help="A cell for each point in its exact colour: nothing between.")
 @click.option("--3d", "kind", flag_value="3d", help="A lit surface over its contours.")
+@click.option(
+    "--uncertainty", "kind", flag_value="uncertainty", help="Standard errors in percent, under lines of the mean."
+)
+@click.option("--drift", "kind", flag_value="drift", help="How far BatchNorm's statistics drift from the checkpoint's.")
+@click.option(
+    "--trajectory",
+    type=click.Path(),
+    metavar="FILE",
+    help="The path of a training through this plane, drawn over it: a projection file of the 2018 tool, or a csv file.",
+)
 @click.option(
     "-o",
     "--out",
@@ -44,6 +57,7 @@ from landscape.commands.drawing_options import appearance_options, renderer_opti
     show_default=True,
     help="Of html: plotly.js in the file, in one file beside it, or left to the page.",
 )
+@click.option("--explain", is_flag=True, help="Print how it was made, too: methods for a paper, with citations.")
 @renderer_option
 @value_options
 @appearance_options
@@ -54,6 +68,8 @@ def plot(
     bn: tuple[str, ...],
     repeat: int | None,
     points: bool,
+    trajectory: str | None,
+    explain: bool,
     fragment: bool,
     plotlyjs: str,
     renderer: str | None,
@@ -72,15 +88,22 @@ def plot(
     landscape plot run.h5 --style paper --size 3.3x3 -o figure1.pdf
     landscape plot run.h5 --3d --style paper --renderer vtk
     landscape plot run.h5 --3d --fragment -o figure1.html
+    landscape plot run.h5 --heat --vmin 0 --vmax 5 --explain
+    landscape plot run.h5 --3d --trajectory proj_cos.h5
     """
-    from landscape.api import load, natural_kind, newest
-    from landscape.api import plot as draw
+    import landscape
+    from landscape.api import natural_kind, newest
 
     path = Path(file) if file else newest()
     if not file:
         click.echo(f"drawing {path}, the newest run here", err=True)
-    surface = load(path)
+    surface = landscape.load(path)
     kind = kind or natural_kind(surface)
-    web: dict[str, Any] = {"fragment": fragment, "plotlyjs": plotlyjs, "renderer": renderer}
-    target = Path(out) if out else path.with_name(f"{path.stem}_{kind}.{'html' if fragment else 'png'}")
-    click.echo(draw(surface, kind, out=target, bn=bn, repeat=repeat, points=points, **web, **values, **looks))
+    options: dict[str, Any] = {"fragment": fragment, "plotlyjs": plotlyjs, "renderer": renderer}
+    named = kind if trajectory is None else "trajectory" if kind == "2d" else f"trajectory_{kind}"
+    target = Path(out) if out else path.with_name(f"{path.stem}_{named}.{'html' if fragment else 'png'}")
+    options |= {"bn": bn, "repeat": repeat, "points": points, "trajectory": trajectory}
+    click.echo(landscape.plot(surface, kind, out=target, **options, **values, **looks))
+    if explain:
+        drawn = surface.sel(repeat=repeat, bn=bn[0] if len(bn) == 1 else None)
+        click.echo(f"\n{landscape.explain(drawn)}", nl=False)
