@@ -16,6 +16,7 @@ from surfaces import broken, stacked, surface, valley
 
 import landscape
 from landscape import LandscapeError, Trajectory
+from landscape.api.scenes import scene_of
 from landscape.rendering.captions import caption
 from landscape.storage import read_named_directions
 from landscape.storage.reference_export import write_reference_surface
@@ -142,6 +143,15 @@ def test_who_knows_the_number_of_examples_may_say_it(tmp_path):
     assert "(50,000 examples)" in described(found)
     assert found.job.samples == "unknown:50000"  # which of them stays unknown
     assert found.provenance["command"] == "landscape convert li.h5 run.h5 --samples 50000"
+
+
+@pytest.mark.parametrize("kind", ["1d", "2d", "3d"])
+def test_figures_of_imported_files(tmp_path, kind):
+    xs = np.linspace(-1, 1, 5)
+    by_its_loop(tmp_path / "li.h5", xs, xs[1:], lambda x, y: (1 + x * x + y * y, 90.0), todo=range(18))
+    scene = scene_of(read_reference_surface(tmp_path / "li.h5"), kind)
+    assert "number of examples unknown" in scene.caption
+    assert "seed" not in scene.caption
 
 
 def test_imported_files_are_judged_as_far_as_they_tell(tmp_path):

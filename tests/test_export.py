@@ -282,6 +282,7 @@ def run(capsys, tmp_path, monkeypatch):
     save(valley(4, 3), "run.h5")
     save(surface([1.0, 2.0, 3.0]), "line.h5")
     save(stacked(valley(4, 3), policies=True), "many.h5")
+    landscape.convert("run.h5", "theirs.h5")
     with h5py.File("other.h5", "w") as file:
         file["something"] = 1
 
@@ -297,7 +298,7 @@ def run(capsys, tmp_path, monkeypatch):
 def test_the_command(run, tmp_path):
     assert run("run.h5", "deep/run.vtp", "--log", "--clip", "2") == (0, "deep/run.vtp\n", "")
     assert read_vtp(tmp_path / "deep" / "run.vtp")[2]["zvalue"].max() == np.float32(np.log(2.1))
-    code, out, err = run("run.h5", "theirs.h5", "--split", "test")
+    code, out, err = run("run.h5", "theirs.h5", "--split", "test", "--overwrite")
     assert (code, out, err) == (0, "theirs.h5\n", "the split test stands under train_loss\n")
     code, out, err = run("theirs.h5", "ours.h5")
     assert (code, out) == (0, "ours.h5\n")
@@ -326,7 +327,15 @@ def test_the_command(run, tmp_path):
         (("run.h5", "."), "is a folder"),
         (("run.h5", "a.csv", "--clip", "3"), "--clip has no effect on what csv writes"),
         (("run.h5", "a.vtp", "--split", "test"), "--split has no effect on what vtp writes"),
-        (("run.h5", "a.vtp", "--samples", "3"), "--samples has no effect"),
+        (("run.h5", "a.vtp", "--samples", "3"), "--samples has no effect on exporting a surface"),
+        (
+            ("run.h5", "a.vtp", "--ckpt", "net.pt", "--trust"),
+            "--ckpt and --trust have no effect on exporting a surface: leave them out",
+        ),
+        (("run.h5", "a.h5", "--directions", "--metric", "loss"), "--metric has no effect on drawing directions again"),
+        (("theirs.h5", "a.h5", "--bn", "frozen"), "--bn has no effect on importing a surface"),
+        (("theirs.h5", "a.h5", "--directions"), "and the input is none"),
+        (("run.h5", "a.vtp", "--clip", "nan"), "clip is a height, not nan"),
         (("run.h5", "a.h5", "--split", "val"), "no split 'val'"),
         (("many.h5", "a.vtp"), "choose one with --bn"),
         (("many.h5", "a.vtp", "--repeat", "4"), "has the repeats 0 to 0"),
@@ -392,5 +401,10 @@ def test_every_exporter_is_there_and_chosen_by_its_suffix(tmp_path):
 def test_what_is_converted_has_to_be_something(tmp_path):
     with pytest.raises(LandscapeError, match="not a int"):
         landscape.convert(3, tmp_path / "x.csv")
+    save(valley(), tmp_path / "run.h5")
+    with pytest.raises(LandscapeError, match="is the input itself"):
+        landscape.convert(landscape.load(tmp_path / "run.h5"), tmp_path / "run.h5", overwrite=True)
+    with pytest.raises(LandscapeError, match="samples is how many"):
+        landscape.convert(landscape.convert(valley(), tmp_path / "li.h5"), tmp_path / "ours.h5", samples="many")
     with pytest.raises(LandscapeError, match="overwrite is True or False"):
         landscape.convert(valley(), tmp_path / "x.csv", overwrite="no")

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,17 @@ from landscape.storage.export import EXPORTERS, exporter_name
 from landscape.types import Surface, Trajectory
 
 Tell = Callable[[str], None]
+
+_EXPORTING = ("metric", "clip", "log", "split", "bn", "repeat", "to")
+# What is done, and which options bear on it.
+_OPTIONS = {
+    "exporting a surface": _EXPORTING,
+    "importing and exporting": (*_EXPORTING, "samples"),
+    "importing a surface": ("samples",),
+    "drawing directions again": ("repeat", "ckpt", "model", "trust"),
+    "converting directions": ("ckpt", "model", "trust"),
+    "converting a path": (),
+}
 
 
 def convert(
@@ -71,19 +82,22 @@ def convert(
     tell = tell or _nobody
     _check_out(source, out, overwrite)
     settings = {"metric": metric, "clip": clip, "log": log, "split": split}
-    given = {name: value for name, value in settings.items() if value is not None}
+    more = {"bn": bn, "repeat": repeat, "samples": samples, "to": to, "ckpt": ckpt, "model": model, "trust": trust}
     kind = _kind_of(source)
-    _refuse_strangers(kind, directions, given, {"bn": bn, "repeat": repeat, "samples": samples, "to": to})
-    if kind == "directions" or directions:
+    way = _way(kind, directions, to, out)
+    _refuse_strangers(way, {**settings, **more})
+    _check_samples(samples)
+    if way in ("converting directions", "drawing directions again"):
         from landscape.execution.exchange import convert_directions
 
         convert_directions(source, out, ckpt, model, repeat, trust, tell)
-    elif kind == "trajectory":
+    elif way == "converting a path":
         _convert_trajectory(source, out)
-    elif kind == "reference" and to is None and out.suffix.lower() == ".h5":
-        _import(source, out, samples, given, tell)
+    elif way == "importing a surface":
+        _import(source, out, samples, tell)
     else:
-        surface = _chosen(_opened(source, kind, samples), bn, repeat)
+        surface = _opened(source, kind, samples).sel(repeat=repeat, bn=bn)
+        given = {name: value for name, value in settings.items() if value is not None}
         _export(surface, out, to or exporter_name(out), given, overwrite, tell)
     return out
 
@@ -95,7 +109,8 @@ def _nobody(_: str) -> None:
 def _check_out(source: object, out: Path, overwrite: bool) -> None:
     if out.is_dir():
         raise LandscapeError(f"{str(out)!r} is a folder: name the file that is to be written")
-    if isinstance(source, str | os.PathLike) and _same_file(Path(source), out):
+    file = source.path if isinstance(source, Surface) else source
+    if isinstance(file, str | os.PathLike) and str(file) and _same_file(Path(file), out):
         raise LandscapeError(f"{str(out)!r} is the input itself: give the output another name")
     _refuse_existing(out, overwrite)
 
@@ -103,6 +118,11 @@ def _check_out(source: object, out: Path, overwrite: bool) -> None:
 def _refuse_existing(out: Path, overwrite: bool) -> None:
     if out.exists() and not overwrite:
         raise LandscapeError(f"{str(out)!r} exists: give another name, or replace it with --overwrite")
+
+
+def _check_samples(samples: object) -> None:
+    if samples is not None and (not isinstance(samples, int) or isinstance(samples, bool) or samples < 1):
+        raise LandscapeError(f"samples is how many examples each point was measured on, not {samples!r}")
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -128,20 +148,27 @@ def _kind_of(source: object) -> str:
     return found
 
 
-def _refuse_strangers(kind: str, directions: bool, given: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-    """Options that have no effect on what is converted are mistakes."""
-    typed = [name for name, value in {**given, **more}.items() if value is not None]
-    if kind == "surface" and directions:
-        wrong = [name for name in typed if name != "repeat"]
-    elif directions:
+def _way(kind: str, directions: bool, to: str | None, out: Path) -> str:
+    """What is done: a key of `_OPTIONS`."""
+    if directions and kind != "surface":
         raise LandscapeError("--directions draws those of a surface of landscape again, and the input is none")
-    elif kind in ("directions", "trajectory"):
-        wrong = typed
-    else:
-        wrong = [name for name in typed if name == "samples" and kind == "surface"]
-    if wrong:
-        what = "the directions of a surface" if kind == "surface" and directions else f"this input ({kind})"
-        raise LandscapeError(f"{' and '.join(f'--{name}' for name in wrong)} has no effect on {what}: leave it out")
+    if directions:
+        return "drawing directions again"
+    if kind == "reference":
+        return "importing a surface" if to is None and out.suffix.lower() == ".h5" else "importing and exporting"
+    return {"surface": "exporting a surface", "directions": "converting directions"}.get(kind, "converting a path")
+
+
+def _refuse_strangers(way: str, options: Mapping[str, Any]) -> None:
+    """Options that have no effect on what is done are mistakes."""
+    typed = [name for name, value in options.items() if value is not None and value is not False]
+    if wrong := [f"--{name}" for name in typed if name not in _OPTIONS[way]]:
+        raise LandscapeError(_no_effect(wrong, way))
+
+
+def _no_effect(options: Sequence[str], what: str) -> str:
+    have, them = ("has", "it") if len(options) == 1 else ("have", "them")
+    return f"{' and '.join(options)} {have} no effect on {what}: leave {them} out"
 
 
 def _opened(source: Any, kind: str, samples: int | None) -> Surface:
@@ -156,16 +183,7 @@ def _opened(source: Any, kind: str, samples: int | None) -> Surface:
     return load(source)
 
 
-def _chosen(surface: Surface, bn: str | None, repeat: int | None) -> Surface:
-    return surface.sel(repeat=repeat, bn=bn)
-
-
-def _import(source: Any, out: Path, samples: int | None, given: Mapping[str, Any], tell: Tell) -> None:
-    if given:
-        raise LandscapeError(
-            f"{' and '.join(f'--{name}' for name in given)} has no effect where a surface of the 2018 tool becomes one "
-            "of landscape, with all that is in it: leave it out"
-        )
+def _import(source: Any, out: Path, samples: int | None, tell: Tell) -> None:
     from landscape.storage import save
 
     surface = _opened(source, "reference", samples)
@@ -192,7 +210,7 @@ def _export(surface: Surface, out: Path, to: str, given: dict[str, Any], overwri
     takes = inspect.signature(exporter).parameters if callable(exporter) else {}
     open_ended = any(one.kind is one.VAR_KEYWORD for one in takes.values())
     if wrong := [f"--{name}" for name in given if name not in takes and not open_ended]:
-        raise LandscapeError(f"{' and '.join(wrong)} has no effect on what {name} writes: leave it out")
+        raise LandscapeError(_no_effect(wrong, f"what {name} writes"))
     if name == "csv":
         from landscape.storage.export_tables import sidecar
 

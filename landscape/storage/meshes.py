@@ -55,7 +55,7 @@ def mesh_of(surface: Surface, metric: str = "loss", clip: float | None = None, l
     Raises:
         LandscapeError: If the surface is a line, holds several surfaces, or has no four neighbours that were measured.
     """
-    _check(surface, metric)
+    _check(surface, metric, clip)
     values = np.where(surface.done(_split(metric)), np.asarray(surface[metric], dtype=np.float64), np.nan)
     heights = _heights(values, clip, log)
     nx, ny = surface.grid.shape
@@ -72,8 +72,10 @@ def mesh_of(surface: Surface, metric: str = "loss", clip: float | None = None, l
     return Mesh(points, kept, int((~whole).sum()), _about(surface, metric, clip, log))
 
 
-def _check(surface: Surface, metric: str) -> None:
+def _check(surface: Surface, metric: str, clip: float | None) -> None:
     surface[metric]  # says which there are
+    if clip is not None and not np.isfinite(clip):
+        raise LandscapeError(f"clip is a height, not {clip:g}: leave it out to keep all")
     if len(surface.grid.axes) != 2 or min(surface.grid.shape) < 2:
         shape = " x ".join(map(str, surface.grid.shape))
         raise LandscapeError(
