@@ -18,6 +18,7 @@ import landscape
 from landscape import LandscapeError, Trajectory
 from landscape.api.scenes import scene_of
 from landscape.rendering.captions import caption
+from landscape.reports.methods import explain
 from landscape.storage import read_named_directions
 from landscape.storage.reference_export import write_reference_surface
 from landscape.storage.reference_surface import read_reference_surface
@@ -142,6 +143,8 @@ def test_who_knows_the_number_of_examples_may_say_it(tmp_path):
     assert "n = 50,000" in caption(found)
     assert "(50,000 examples)" in described(found)
     assert found.job.samples == "unknown:50000"  # which of them stays unknown
+    assert "on 50,000 train examples" in " ".join(explain(found).split())
+    assert "random" not in explain(found)
     assert found.provenance["command"] == "landscape convert li.h5 run.h5 --samples 50000"
 
 
