@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landscape.api.drawing import compare
 from landscape.api.reading import check, load
 from landscape.types import Surface
+
+if TYPE_CHECKING:
+    from landscape.reports.report import Report
 
 
 def report(
@@ -57,30 +60,77 @@ def report(
         ['one.html']
     """
     import landscape
-    from landscape.rendering.appearance import Appearance
     from landscape.reports.documents import check_report_path, write
-    from landscape.reports.report import File, Report, first_quantity, heading, redo
 
     check_report_path(out, static)
-    looks = Appearance(view=view, cmap=cmap)
+    made = assembled(
+        *groups,
+        out=out,
+        names=names,
+        split=split,
+        policies=policies,
+        title=title,
+        quantity=quantity,
+        view=view,
+        cmap=cmap,
+        command=command,
+        **scale,
+    )
+    return write(made, Path(out), static, landscape.__version__)
+
+
+def assembled(
+    *groups: Surface | str | Path | Sequence[Surface | str | Path],
+    out: str | Path = "report.html",
+    names: Sequence[str] | None = None,
+    split: str | None = None,
+    policies: Sequence[str] = (),
+    title: str | None = None,
+    quantity: str = "loss",
+    view: tuple[float, float] | None = None,
+    cmap: str | None = None,
+    command: str | None = None,
+    **scale: Any,
+) -> Report:
+    """Put together what a report says and shows, without writing it.
+
+    Args:
+        groups: As for `report`, like all that follows.
+        out: Where it is to go.
+        names: What the groups are called.
+        split: The split whose losses are measured.
+        policies: Only these policies for BatchNorm's statistics.
+        title: The heading.
+        quantity: What is shown first.
+        view: Viewpoint of pictures in space.
+        cmap: Colour map.
+        command: The command that writes it.
+        scale: What is asked of the scale.
+
+    Returns:
+        The report as data.
+    """
+    from landscape.rendering.appearance import Appearance
+    from landscape.reports.report import File, Report, first_quantity, heading, redo
+
     listed = [[group] if isinstance(group, Surface | str | Path) else list(group) for group in groups]
     loaded = [[one if isinstance(one, Surface) else load(one) for one in group] for group in listed]
     comparison = compare(*loaded, names=names, split=split, policies=policies)
+    called = dict.fromkeys(one.name for one in comparison.contenders)
     files = tuple(
-        File(Path(surface.path).name or contender, surface, tuple(check(surface)))
-        for contender, group in zip(dict.fromkeys(one.name for one in comparison.contenders), loaded, strict=True)
+        File(Path(surface.path).name or name, surface, tuple(check(surface)))
+        for name, group in zip(called, loaded, strict=True)
         for surface in group
     )
-    made = Report(
+    return Report(
         title=heading(comparison) if title is None else title,
         comparison=comparison,
         files=files,
         commands=redo(files, command or _command(loaded, out)),
         quantity=first_quantity(comparison, quantity),
         scale=scale,
-        looks=looks,
+        looks=Appearance(view=view, cmap=cmap),
     )
-    return write(made, Path(out), static, landscape.__version__)
 
 
 def _command(groups: Sequence[Sequence[Surface]], out: str | Path) -> str:
