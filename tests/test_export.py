@@ -174,6 +174,21 @@ def test_meshes_of_other_quantities(tmp_path):
     np.testing.assert_array_equal(read_ply(tmp_path / "d.ply")[0], wanted)
 
 
+def test_what_an_adaptive_run_left_out(tmp_path):
+    """Interpolated in a mesh, which says so; not done in the 2018 tool's layout."""
+    count = np.zeros((9, 7), dtype=int)
+    count[::2, ::2] = 200
+    source, told = valley(9, 7, count=count, adaptive=0.02), []
+    landscape.convert(source, tmp_path / "s.ply", tell=told.append)
+    assert told == ["what the adaptive run left out is interpolated, as in the figures"]
+    points, cells = read_ply(tmp_path / "s.ply")
+    assert (len(points), len(cells)) == (63, 48)
+    np.testing.assert_allclose(points, expected(source.filled()), rtol=1e-6)
+    landscape.convert(source, tmp_path / "li.h5")
+    with h5py.File(tmp_path / "li.h5") as file:
+        assert (file["train_loss"][:] == -1).sum() == (count == 0).sum()
+
+
 def test_a_name_that_would_break_the_comment(tmp_path):
     landscape.convert(valley(3, 3, name="a--b-->\n<c>é.pt"), tmp_path / "s.vtp")
     assert len(read_vtp(tmp_path / "s.vtp")[0]) == 9
