@@ -75,7 +75,7 @@ def _trail(axes: Any, mark: Trail, style: Style, scale: Scale | None) -> None:
     deep: dict[str, Any] = {"depthshade": False} if height else {}
     dotted, size = places[:, mark.dots], style.marks**2
     axes.scatter(*dotted, s=9 * size, c=DARK, edgecolors=PALE, linewidths=0.5, zorder=over + 0.1, **deep)
-    for shape, place, area in (("o", dotted[:, :1], 42), ("s", dotted[:, -1:], 60)):
+    for shape, place, area in (("o", dotted[:, :1], 42), ("s", dotted[:, -1:], 120)):
         look: dict[str, Any] = {"marker": shape, "c": PALE, "edgecolors": DARK, "linewidths": 1.2 * style.lines}
         axes.scatter(*place, s=area * size, zorder=over + 0.2, **look, **deep)
     _write(axes, mark, places, style, over + 0.3)

@@ -13,10 +13,11 @@ from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
 from landscape.rendering.plotly_layout import SMOOTH, text
 from landscape.rendering.scene import Cells, Cut, Lowest, Points, Sites, Trail
-from landscape.rendering.style import DARK, SITE, Style
+from landscape.rendering.style import DARK, SITE, Style, contrasting
 from landscape.types import FloatArray
 
 LIFT = 0.012
+PAD = 2 * "\N{NO-BREAK SPACE}"
 
 
 def flat_traces(mark: Cells | Points | Lowest | Trail | Sites, style: Style, place: dict[str, str]) -> list[Any]:
@@ -120,7 +121,7 @@ def _written(mark: Trail, style: Style, place: dict[str, str]) -> go.Scatter:
         x=mark.x[there],
         y=mark.y[there],
         mode="text",
-        text=[text(mark.labels[index]) for index in there],
+        text=[f"{PAD}{text(mark.labels[index])}{PAD}" for index in there],  # beside the dot
         textposition=np.where(left, "top left", "top right"),
         textfont={"size": style.small * 4 / 3, "color": DARK, "shadow": shadow(PALE)},
         hoverinfo="skip",
@@ -131,39 +132,31 @@ def _written(mark: Trail, style: Style, place: dict[str, str]) -> go.Scatter:
 
 def shadow(colour: str) -> str:
     """A shadow of letters, as CSS, that edges them in a colour."""
-    return ", ".join(f"{x}px {y}px 1px {colour}" for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
+    return ", ".join(f"{x}px {y}px 0.5px {colour}" for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1)))
 
 
 def _trail_in_space(mark: Trail, scale: Scale, style: Style, place: dict[str, str]) -> list[go.Scatter3d]:
+    """The path in ink that can be read on the surface below each point: lines in space have no edges."""
     assert mark.z is not None
-    height = _lifted(mark.z, scale)
-    line = {"color": DARK, "width": 4 * style.lines}
-    number = int(mark.dots.sum())
+    height, below = _lifted(mark.z, scale), np.nan_to_num(scale.position(mark.z))
+    ink = np.array([contrasting(colour) for colour in style.colours(below, scale.diverging)])
+    dots, number = mark.dots, int(mark.dots.sum())
     ends = np.isin(np.arange(number), (0, number - 1))
     marker = {
         "symbol": ["circle", *["circle"] * (number - 2), *["square"] * (number > 1)],
-        "size": np.where(ends, 5, 2.5) * style.marks,
-        "color": np.where(ends, PALE, DARK),
-        "line": {"width": 2, "color": DARK},
+        "size": (np.where(ends, 9, 5.5) * style.letters).tolist(),
+        "color": ink[dots].tolist(),
     }
     names, labels = (
-        [text(word) for word, there in zip(words, mark.dots, strict=True) if there]
-        for words in (mark.names, mark.labels)
+        [text(word) for word, there in zip(words, dots, strict=True) if there] for words in (mark.names, mark.labels)
     )
-    x, y, z = (along[mark.dots] for along in (mark.x, mark.y, height))
+    x, y, z = (along[dots] for along in (mark.x, mark.y, height))
+    line = {"color": ink.tolist(), "width": 4 * style.lines}
+    letters = {"size": style.small * 4 / 3, "color": ink[dots].tolist()}
     return [
         _in_space(mark.x, mark.y, height, place, mode="lines", line=line),
         _in_space(x, y, z, place, mode="markers", marker=marker, hoverinfo="text", text=names),
-        _in_space(
-            x,
-            y,
-            z,
-            place,
-            mode="text",
-            text=labels,
-            textposition="top right",
-            textfont={"size": style.small * 4 / 3, "color": style.ink},
-        ),
+        _in_space(x, y, z, place, mode="text", text=labels, textposition="top right", textfont=letters),
     ]
 
 

@@ -16,7 +16,7 @@ from landscape.rendering.figures import arranged
 from landscape.rendering.names import plain
 from landscape.rendering.planes import axis_ranges, planes
 from landscape.rendering.quantities import Measured
-from landscape.rendering.scene import Panel, Scene, Trail
+from landscape.rendering.scene import Lowest, Mark, Panel, Points, Scene, Trail
 from landscape.rendering.views import VIEWS, view
 from landscape.types import FloatArray, Surface
 from landscape.types.trajectory import Trajectory
@@ -70,9 +70,15 @@ def trajectory(
         trail(path, ranges, *((surface, data, shown.scale) if shown.kind == "3d" else (None, None, None)))
         for surface, data in zip(found, shown.data, strict=True)
     ]
-    marks = tuple((*below, above) for below, above in zip(shown.marks, trails, strict=True))
+    marks = tuple(_below_places(marks, path) for marks, path in zip(shown.marks, trails, strict=True))
     scene = arranged(dataclasses.replace(shown, marks=marks, said=(*shown.said, *_words(path, inside))), found)
     return dataclasses.replace(scene, panels=tuple(_labelled(panel, path) for panel in scene.panels))
+
+
+def _below_places(marks: Sequence[Mark], path: Trail) -> tuple[Mark, ...]:
+    """The marks with a path over all but single places, such as the trained weights at its end."""
+    places = [mark for mark in marks if isinstance(mark, Points | Lowest)]
+    return (*(mark for mark in marks if mark not in places), path, *places)
 
 
 def within(path: Trajectory, ranges: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
