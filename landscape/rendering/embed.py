@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError, listed
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
-from landscape.rendering.plotly_layout import FONT, PIXELS, encodable
+from landscape.rendering.plotly_layout import PIXELS, background, encodable
 from landscape.rendering.scene import Scene
 
 NARROW = 720
@@ -30,7 +30,7 @@ CONFIG = {
 }
 STYLE = """
 figure.scene{margin:0 auto}
-figure.scene figcaption{color:#57606a;font-size:.8rem;line-height:1.45;margin:.2rem .8rem 0}
+figure.scene figcaption{font-size:.8rem;line-height:1.45;margin:.2rem .8rem 0}
 figure.scene img{max-width:100%;height:auto}
 """
 
@@ -104,7 +104,8 @@ def _page(scene: Scene, source: str) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>body{{margin:1rem auto;font-family:{FONT}}}\n{STYLE}</style>\n{source}</head>\n"
+        f"<style>body{{margin:1rem auto;font-family:{scene.style.family};background:{background(scene.style)}}}\n"
+        f"{STYLE}</style>\n{source}</head>\n"
         f"<body>\n{fragment(scene)}\n</body></html>\n"
     )
 
@@ -152,8 +153,9 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: 
     width = round(arrange(scene).width * PIXELS)
     element = f' id="{html.escape(name)}"' if name else ""
     return (
-        f'<figure class="scene" style="max-width:{width}px"><div{element}></div>'
-        f"<noscript>{image}</noscript>\n<figcaption>{caption}</figcaption>\n<script>{text}</script></figure>"
+        f'<figure class="scene" style="max-width:{width}px;background:{background(scene.style)}"><div{element}></div>'
+        f'<noscript>{image}</noscript>\n<figcaption style="color:{scene.style.muted}">{caption}</figcaption>\n'
+        f"<script>{text}</script></figure>"
     )
 
 

@@ -164,7 +164,7 @@ def _filled(scene: Scene, room: Room, width: float, height: float) -> Layout:
         letters = scene.style.letters
         raise LandscapeError(
             f"a figure of {letters * width:g}x{letters * height:g} inches has no room for its panels: labels and "
-            f"caption take {letters * beside[0]:.1f}x{letters * beside[1]:.1f}; make it larger, or leave the caption out"
+            f"caption take {letters * beside[0]:.1f}x{letters * beside[1]:.1f}; make it larger or leave out the caption"
         )
     return placed.centred(width, height)
 

@@ -90,4 +90,9 @@ def note_lines(notes: Sequence[str], width: float, letters: float = 1.0) -> list
     Returns:
         A line or more for each note.
     """
-    return [line for note in notes for line in wrapped(note, width + BESIDE * letters, letters * SMALL) or [""]]
+    lines: list[str] = []
+    for note in notes:
+        broken = wrapped(note, width + BESIDE * letters, letters * SMALL)
+        even = written(note, letters * SMALL) / max(1, len(broken)) + 0.1 * width  # no single word in the last line
+        lines += wrapped(note, min(width + BESIDE * letters, even), letters * SMALL) if len(broken) > 1 else [note]
+    return lines
