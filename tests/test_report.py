@@ -17,7 +17,7 @@ import landscape
 from landscape.api.reporting import assembled
 from landscape.commands.main import cli, main
 from landscape.errors import LandscapeError
-from landscape.reports.escaping import latex_code, latex_text, markdown_text
+from landscape.rendering.escaping import latex_code, latex_text, markdown_text
 from landscape.reports.report_panels import content
 from landscape.reports.report_pictures import pictures
 from landscape.storage import save

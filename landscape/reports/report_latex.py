@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from landscape.rendering.escaping import latex_code, latex_text
 from landscape.reports.cells import label, matrix, references
-from landscape.reports.escaping import latex_code, latex_text
 from landscape.reports.introduction import introduction, perturbed
 from landscape.reports.references import references as cited
 from landscape.reports.report import Report

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from landscape.rendering.escaping import line_of, markdown_text
 from landscape.reports.cells import label, matrix, references
-from landscape.reports.escaping import line_of, markdown_text
 from landscape.reports.introduction import introduction, perturbed
 from landscape.reports.references import references as cited
 from landscape.reports.report import Report

@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 from landscape.analysis.comparison import Comparison, is_lower_bound
+from landscape.rendering.escaping import latex_text, line_of
 from landscape.reports.cells import cells
-from landscape.reports.escaping import latex_text, line_of
 from landscape.reports.introduction import introduction
 
 
