@@ -100,6 +100,7 @@ def scene_of_any(
         raise LandscapeError(f"a comparison has no kinds of figure but a layout: rows, grid or grid-3d, not {kind!r}")
     layout = {"layout": options.pop("layout")} if "layout" in options else {}
     looks, values = parted(options)
+    values = looks.values(values.get("quantity", "loss"), values)
     return looks.applied(next(comparison_scenes(shown, **layout, **values))[1])
 
 
