@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscape.rendering.isolines import Isoline
-from landscape.rendering.scene import Heat, Mark, Mesh, Panel, Scene
+from landscape.rendering.scene import Cells, Heat, Mark, Mesh, Panel, Scene
 from landscape.types import FloatArray
 
 LINES = 251  # along each axis of a surface in space
@@ -118,7 +118,7 @@ def decimated(scene: Scene) -> Scene:
     Returns:
         The same scene if it is small, else one with fewer points.
     """
-    planes = [mark for panel in scene.panels for mark in panel.marks if isinstance(mark, Heat | Mesh)]
+    planes = [mark for panel in scene.panels for mark in panel.marks if isinstance(mark, Cells | Heat | Mesh)]
     share = math.isqrt(POINTS // max(1, len(planes)))
     cut: list[str] = []
     panels = tuple(dataclasses.replace(one, marks=_thin_marks(one, share, cut)) for one in scene.panels)
@@ -133,7 +133,7 @@ def _thin_marks(panel: Panel, share: int, cut: list[str]) -> tuple[Mark, ...]:
     marks: list[Mark] = []
     for mark in panel.marks:
         lines = min(LINES, share) if isinstance(mark, Mesh) else share
-        if isinstance(mark, Heat | Mesh) and max(mark.values.shape) > lines:
+        if isinstance(mark, Cells | Heat | Mesh) and max(mark.values.shape) > lines:
             centre = tuple(int(np.abs(axis).argmin()) for axis in (mark.x, mark.y))
             kept = thinned(mark.scale.heights(mark.values), lines, [(centre[0], centre[1])])
             sizes = zip((kept.rows, kept.columns), mark.values.shape, strict=True)

@@ -56,8 +56,10 @@ def render(scene: Scene) -> Figure:
     boxes = zip(figure.axes, scene.panels, arrange(scene).panels, strict=False)
     spaces = [(axes, panel, box) for axes, panel, box in boxes if panel.kind == "3d"]
     stages = [_stage(axes, panel, scene.style) for axes, panel, _ in spaces]
-    for (axes, panel, box), stage, picture in zip(spaces, stages, _drawn(stages), strict=True):
-        _lay(figure, axes, stage, picture)
+    pictures = iter(_drawn([stage for stage in stages if stage.sheets]))
+    for (axes, panel, box), stage in zip(spaces, stages, strict=True):
+        if stage.sheets:
+            _lay(figure, axes, stage, next(pictures))
         _stand(figure, axes, panel, box, scene.style)
     return figure
 
