@@ -102,9 +102,9 @@ def plot(
         raise LandscapeError("a fragment, and a place for plotly.js, are a matter of .html files: name one")
     if ax is not None and out is not None:
         raise LandscapeError("give axes to draw into, ax, or a file to write, out, not both")
-    if out is not None:
-        check_path(out, renderer)
     looks = Appearance(style, cmap, view, size, dpi, title, caption, transparent, tex)
+    if out is not None:
+        looks.check_file(check_path(out, renderer))
     scale = {"log": log, "clip": clip, "levels": levels, "vmin": vmin, "vmax": vmax}
     scene = scene_of(
         surface, kind, looks, quantity=quantity, bn=bn, repeat=repeat, points=points, trajectory=trajectory, **scale
@@ -194,9 +194,9 @@ def draw_comparison(
     from landscape.rendering.appearance import Appearance
     from landscape.rendering.matplotlib import render
 
-    if out is not None:
-        check_path(out)
     appearance = Appearance(**looks)
+    if out is not None:
+        appearance.check_file(check_path(out))
     scale = {"log": log, "clip": clip, "levels": levels, "vmin": vmin, "vmax": vmax}
     shown = appearance.values(quantity, scale)
     scenes = comparison_scenes(comparison, quantity=quantity, layout=layout, **shown)

@@ -101,6 +101,18 @@ class Appearance:
         own = {"limit": self.look.clip} if free else {}
         return dict(asked) | own | ({"offset": self.look.offset} if asked.get("log") is None else {})
 
+    def check_file(self, suffix: str) -> None:
+        """Refuse looks that a kind of file cannot have.
+
+        Args:
+            suffix: `png`, `pdf`, `svg` or `html`.
+
+        Raises:
+            LandscapeError: If LaTeX is to set the letters of a page.
+        """
+        if self.tex and suffix == "html":
+            raise LandscapeError("--tex sets the letters of png, pdf and svg files; a browser sets those of html")
+
     def check(self, scene: Scene) -> None:
         """Refuse looks that this figure has no use for.
 

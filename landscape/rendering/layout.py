@@ -24,7 +24,7 @@ LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
 CAPTION_LINE = 0.15
 CATEGORY_LINE, CATEGORY_PAD, SLANT = 0.145, 0.2, 45.0
-SMALLEST = 1.3
+SMALLEST, WIDER = 1.3, 1.15  # inches of a panel; small letters of LaTeX
 LEAST, ROUNDS, CLOSE = 0.5, 8, 1e-6
 
 
@@ -178,7 +178,7 @@ def _placed(scene: Scene, room: Room, stacked: bool = False, least: float = 0.0)
     lefts, widths = _columns(rows, room.widths, bool(labels))
     bar_text = BAR_TEXT + LABEL_LINE * (line_count(scene.bar.label, len(rows) * height) - 1) if scene.bar else 0.0
     total = lefts[-1] + widths[-1] + (BAR_GAP + BAR_WIDTH + bar_text if scene.bar else RIGHT)
-    caption = wrapped(scene.caption, max(total, least) - 0.5)
+    caption = wrapped(scene.caption, (max(total, least) - 0.5) / (WIDER if scene.style.tex else 1.0))
     bottom = 0.14 + CAPTION_LINE * len(caption) + (0.1 if caption else 0.0)
     boxes: list[Box] = []
     level = bottom

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
 from landscape.rendering.lettering import fitted, shortened
 from landscape.rendering.lines import dotted
+from landscape.rendering.matplotlib_latex import escape, failures
 from landscape.rendering.matplotlib_marks import draw_mark
 from landscape.rendering.matplotlib_settings import line_style, settings
 from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
@@ -65,6 +67,8 @@ def render(scene: Scene) -> Figure:
         if scene.bar is not None and layout.bar is not None:
             draw_colour_bar(figure, scene.bar, layout.bar, layout, style)
         write_words(figure, scene, layout)
+        if style.tex:
+            escape(figure)
     return figure
 
 
@@ -105,7 +109,9 @@ def written(figure: Figure, style: Style, suffix: str) -> bytes:
     """
     undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     buffer = io.BytesIO()
-    with settings(style), warnings.catch_warnings():
+    if style.tex:
+        escape(figure)  # what was added since it was drawn
+    with settings(style), failures() if style.tex else nullcontext(), warnings.catch_warnings():
         # A letter that the font lacks (a checkpoint's name may hold any) is drawn as a box; that is no failure.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(
