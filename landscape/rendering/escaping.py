@@ -41,7 +41,7 @@ _MARKDOWN = {"<": "&lt;", ">": "&gt;", "&": "&amp;"} | {sign: "\\" + sign for si
 
 def line_of(text: str) -> str:
     """Text as one line that a file can hold: line breaks become blanks, what cannot be printed a question mark."""
-    return "".join(" " if sign in "\t\n\r" else sign if sign.isprintable() else "?" for sign in text)
+    return "".join(" " if sign.isspace() else sign if sign.isprintable() else "?" for sign in text)
 
 
 def latex_text(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from landscape.rendering.names import plain
 from landscape.reports.aspects import ASPECTS, cited, listed
-from landscape.reports.bibliography import BOOTSTRAP, EVERY
+from landscape.reports.bibliography import BOOTSTRAP, EVERY, Publication
 from landscape.types import Surface
 
 WIDTH, LONGEST = 100, 100_000
@@ -26,13 +26,30 @@ def explain(surfaces: Surface | Sequence[Surface], bootstrapped: bool = False) -
     Returns:
         Lines of text: the paragraph, the references, and their entries for a BibTeX file.
     """
-    surfaces = [surfaces] if isinstance(surfaces, Surface) else list(surfaces)
-    paragraph = plain(" ".join(_sentences(surfaces, bootstrapped)), LONGEST)
-    found = [one for one in EVERY if f"({one.cited})" in paragraph]
+    said = paragraph([surfaces] if isinstance(surfaces, Surface) else list(surfaces), bootstrapped)
+    found = publications(said)
     lines = [textwrap.fill(one.text, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for one in found]
-    parts = [textwrap.fill(paragraph, WIDTH, break_on_hyphens=False, break_long_words=False)]
+    parts = [textwrap.fill(said, WIDTH, break_on_hyphens=False, break_long_words=False)]
     parts += ["References", *lines] if lines else []
     return "\n\n".join([*parts, *(one.bibtex for one in found)]) + "\n"
+
+
+def paragraph(surfaces: Sequence[Surface], bootstrapped: bool = False) -> str:
+    """The paragraph alone.
+
+    Args:
+        surfaces: At least one, as they are in their files.
+        bootstrapped: Whether they are compared by bootstrap intervals.
+
+    Returns:
+        Sentences, on one line.
+    """
+    return plain(" ".join(_sentences(surfaces, bootstrapped)), LONGEST)
+
+
+def publications(said: str) -> list[Publication]:
+    """What a paragraph cites, in the order of the bibliography."""
+    return [one for one in EVERY if f"({one.cited})" in said]
 
 
 def _sentences(surfaces: Sequence[Surface], bootstrapped: bool) -> Iterator[str]:

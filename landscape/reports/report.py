@@ -14,6 +14,8 @@ from landscape.rendering.appearance import Appearance
 from landscape.rendering.names import Called, called
 from landscape.rendering.quantities import full_name
 from landscape.rendering.selection import selected
+from landscape.reports.bibliography import Publication
+from landscape.reports.methods import paragraph, publications
 from landscape.types import Finding, Surface
 from landscape.types.surface import STATISTICS
 
@@ -115,6 +117,16 @@ class Report:
     def intervals(self) -> bool:
         """Whether there are several draws or networks, and with them intervals."""
         return any(len(one.surfaces) * len(one.surfaces[0]) > 1 for one in self.comparison.contenders)
+
+    @cached_property
+    def methods(self) -> str:
+        """How the surfaces were made, ready for a paper."""
+        return paragraph([file.surface for file in self.files], self.intervals)
+
+    @property
+    def references(self) -> list[Publication]:
+        """What that cites."""
+        return publications(self.methods)
 
     @property
     def cautions(self) -> list[Finding]:

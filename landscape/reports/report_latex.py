@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from landscape.rendering.escaping import latex_code, latex_text
 from landscape.reports.cells import label, matrix, references
 from landscape.reports.introduction import introduction, perturbed
-from landscape.reports.references import references as cited
 from landscape.reports.report import Report
 from landscape.reports.report_pictures import Picture
 
@@ -42,8 +41,9 @@ def latex(report: Report, pictures: Sequence[tuple[Picture, str]], version: str 
         _items(perturbed(report.comparison)),
         r"\subsection*{Commands}",
         _commands(report.commands),
-        r"\subsection*{References}",
-        _items([f"{one.text} {one.address}" for one in cited(report)]),
+        r"\subsection*{Methods and references}",
+        latex_text(report.methods),
+        _items([one.text for one in report.references]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from landscape.rendering.escaping import line_of, markdown_text
 from landscape.reports.cells import label, matrix, references
 from landscape.reports.introduction import introduction, perturbed
-from landscape.reports.references import references as cited
 from landscape.reports.report import Report
 from landscape.reports.report_pictures import Picture
 from landscape.storage.text import described
@@ -47,10 +46,9 @@ def markdown(report: Report, pictures: Sequence[tuple[Picture, str]], version: s
         "## Redo it",
         f"With landscape {version}, in this order:",
         _code("\n".join(report.commands)),
-        "## References",
-        "\n".join(
-            f"{number}. {markdown_text(one.text)} <{one.address}>" for number, one in enumerate(cited(report), start=1)
-        ),
+        "## Methods and references",
+        markdown_text(report.methods),
+        _list([one.text for one in report.references]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -17,7 +17,6 @@ from landscape.rendering.plotly import library
 from landscape.rendering.scene import Note
 from landscape.reports.cells import label, matrix, references
 from landscape.reports.introduction import introduction, perturbed
-from landscape.reports.references import references as cited
 from landscape.reports.report import Report
 from landscape.reports.report_panels import content
 from landscape.reports.report_pictures import Picture, pictures
@@ -100,8 +99,8 @@ def _words(report: Report, version: str, data: Mapping[str, Any]) -> dict[str, A
             for file in report.files
         ],
         "commands": report.commands,
-        "methods": [],
-        "references": cited(report),
+        "methods": report.methods,
+        "references": report.references,
     }
 
 
