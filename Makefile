@@ -11,7 +11,7 @@ $(if $(findstring uv,$(INSTALL)),$(INSTALL) $(1)/bin/python,$(1)/bin/python $(IN
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest bench hooks wheel clean
+.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest bench browser hooks wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -64,6 +64,15 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (over an hour)
 	for name in points_per_second memory import_time time_to_picture scale report; do \
 		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
+
+browser: $(VENV)/.dev  ## Tests of reports in a browser; needs Debian's chromium and chromium-driver, and says so
+	$(call install,$(VENV)) -e '.[browser]'
+	@command -v chromium chromedriver >/dev/null || { echo "install the browser first: apt-get install chromium chromium-driver"; exit 1; }
+	$(BIN)/python -m pytest tests/test_report_browser.py
+
+gallery: $(VENV)/.dev  ## Every figure in every style by every renderer, into docs/gallery (minutes)
+	$(call install,$(VENV)) -e '.[vtk]'
+	$(BIN)/python docs/gallery/draw.py
 
 hooks: $(VENV)/.dev  ## Run the linters before every commit
 	$(BIN)/pre-commit install

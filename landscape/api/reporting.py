@@ -37,7 +37,7 @@ def report(
         names: What the groups are called; None for the names of their files.
         split: The split whose losses are measured; None for the first that all have.
         policies: Only these policies for BatchNorm's statistics; all where none are given.
-        static: Whether to leave out of a page what needs scripts: it is a tenth as large.
+        static: Whether to leave out of a page what needs scripts: it is then a quarter as large.
         title: The heading; None for one that names what is compared.
         quantity: What is shown first: `"loss"`, `"accuracy"`, or any `"split/name"` of the files.
         view: Viewpoint of pictures in space, in degrees: over the floor, and around the vertical axis.

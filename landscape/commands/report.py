@@ -25,7 +25,7 @@ SUFFIXES = {"html": ".html", "md": ".md", "tex": ".tex"}
     help="html, one self-contained file; md, with PNG pictures beside it; tex, to \\\\input, with PDF pictures beside "
     "it. Default: by the name of the report.",
 )
-@click.option("--static", is_flag=True, help="Of a page: without scripts, a tenth as large.")
+@click.option("--static", is_flag=True, help="Of a page: without scripts, a quarter as large.")
 @click.option("--title", help="The heading; default: one that names what is compared.")
 @click.option("--split", help="The split whose losses are measured; default: the first that all files have.")
 @click.option(
