@@ -37,7 +37,7 @@ from landscape.rendering.style import DEFAULT
 
 # A difference takes two surfaces on one grid, numbers a comparison, a trajectory a path, and others what is measured of
 # losses and statistics beside their values.
-APART = {"difference", "numbers", "trajectory", "uncertainty", "drift"}
+APART = {"difference", "numbers", "trajectory", "uncertainty", "uncertainty-rise", "drift"}
 KINDS = [name for name in FIGURES.names() if name not in APART]
 SLOPE = surface(np.ones((9, 9))), surface(1 + np.add.outer(np.linspace(-1, 1, 9), np.zeros(9)), name="b.pt")
 

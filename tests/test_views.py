@@ -14,7 +14,7 @@ from landscape.commands.main import main
 from landscape.errors import LandscapeError
 from landscape.rendering import FIGURES, matplotlib, plotly
 from landscape.rendering.comparison import comparison_grid
-from landscape.rendering.figures import contour, drift, filled, heat, lines, surface3d, uncertainty
+from landscape.rendering.figures import contour, drift, filled, heat, lines, surface3d, uncertainty, uncertainty_of_rise
 from landscape.rendering.isolines import rim
 from landscape.rendering.scene import Cells, ColourBar, Contour, Cut, Hatch, Heat, Lowest, Mesh, Points, cell_edges
 from landscape.storage.file import save
@@ -193,14 +193,14 @@ def test_uncertainty_is_the_standard_error_as_a_share_of_the_loss_over_lines_of_
 
 def test_uncertainty_as_a_share_of_the_rise():
     source = with_errors(valley())
-    (cells,) = marks(uncertainty(source, share="rise"), Cells)
+    (cells,) = marks(uncertainty_of_rise(source), Cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = 100 * source["test/loss_rise_stderr"] / np.abs(source["test/loss"] - 0.5)
     expected.flat[source.grid.centre()] = 0.0
     np.testing.assert_allclose(cells.values, np.where(np.isfinite(expected), expected, np.nan))
     without = dataclasses.replace(source, centre={"test": {"count": 200.0}})
-    np.testing.assert_allclose(marks(uncertainty(without, share="rise"), Cells)[0].values, cells.values)
-    scene = uncertainty(source, share="rise")
+    np.testing.assert_allclose(marks(uncertainty_of_rise(without), Cells)[0].values, cells.values)
+    scene = uncertainty_of_rise(source)
     assert scene.bar.label.startswith("test loss rise, standard error (% of the rise")
 
 
@@ -250,6 +250,9 @@ def test_the_bar_has_points_exactly_where_values_lie_beyond_its_ends():
         bar = heat(valley(), **options).bar
         assert isinstance(bar, ColourBar)
         assert (bar.clipped, bar.clipped_below) == expected
+        shapes = plotly.render(heat(valley(), **options)).layout.shapes
+        assert sorted(shape.yanchor for shape in shapes) == sorted({shape.yanchor for shape in shapes})
+        assert len(shapes) == sum(expected)
 
 
 @settings(max_examples=40)

@@ -51,10 +51,10 @@ def plot(
     Args:
         surface: The surface, its file, or several surfaces.
         kind: `"1d"`, `"2d"`, `"lines"` or `"filled"` (one of the two parts of `"2d"` alone), `"heat"` (a cell for each
-            point), `"3d"`, `"uncertainty"` (standard errors under lines of the mean), `"drift"` (of BatchNorm's
-            statistics), `"comparison"` (a row for each network and policy), `"grid"` (a row for each network, a column
-            for each policy) or `"difference"` (the second of two minus the first); None for what suits the number of
-            directions.
+            point), `"3d"`, `"uncertainty"` (standard errors in percent of the loss, under lines of the mean),
+            `"uncertainty-rise"` (in percent of its rise), `"drift"` (of BatchNorm's statistics), `"comparison"` (a row
+            for each network and policy), `"grid"` (a row for each network, a column for each policy) or `"difference"`
+            (the second of two minus the first); None for what suits the number of directions.
         out: A .png, .pdf, .svg or .html file to write.
         ax: Axes of a matplotlib figure to draw into, for a picture of one panel; None for a figure of its own.
         bar: Whether axes that are given get a colour bar.

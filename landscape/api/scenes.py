@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from landscape.rendering import Scene
     from landscape.rendering.appearance import Appearance
 
-_GRIDS = ("3d", "lines", "filled", "heat", "uncertainty")
+_GRIDS = ("3d", "lines", "filled", "heat", "uncertainty", "uncertainty-rise")
 _LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
     "rows": ("comparison", {}),
     "grid": ("grid", {"kind": "2d"}),
     **{f"grid-{kind}": ("grid", {"kind": kind}) for kind in _GRIDS},
 }
-_FLAT = ("1d", "2d", "lines", "filled", "heat", "uncertainty", "drift")  # in which measured points can be marked
+_FLAT = (
+    "1d",
+    "2d",
+    "lines",
+    "filled",
+    "heat",
+    "uncertainty",
+    "uncertainty-rise",
+    "drift",
+)  # in which measured points can be marked
 
 
 def natural_kind(*surfaces: Surface) -> str:

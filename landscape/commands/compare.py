@@ -36,7 +36,18 @@ from landscape.commands.drawing_options import appearance_options, value_options
 @click.option("--name", "names", multiple=True, help="What to call each group of files, in order; repeatable.")
 @click.option(
     "--layout",
-    type=click.Choice(["rows", "grid", "grid-3d", "grid-heat", "grid-lines", "grid-filled", "grid-uncertainty"]),
+    type=click.Choice(
+        [
+            "rows",
+            "grid",
+            "grid-3d",
+            "grid-heat",
+            "grid-lines",
+            "grid-filled",
+            "grid-uncertainty",
+            "grid-uncertainty-rise",
+        ]
+    ),
     default="rows",
     show_default=True,
     help="Of planes: a row for each network and policy, from above and in space; or a row for each network and a "

@@ -26,6 +26,9 @@ from landscape.commands.drawing_options import appearance_options, renderer_opti
 @click.option(
     "--uncertainty", "kind", flag_value="uncertainty", help="Standard errors in percent, under lines of the mean."
 )
+@click.option(
+    "--uncertainty-rise", "kind", flag_value="uncertainty-rise", help="The same, in percent of the rise of the loss."
+)
 @click.option("--drift", "kind", flag_value="drift", help="How far BatchNorm's statistics drift from the checkpoint's.")
 @click.option(
     "--trajectory",

@@ -19,6 +19,7 @@ FIGURES = Registry(
         "heat": "landscape.rendering.figures:heat",
         "3d": "landscape.rendering.figures:surface3d",
         "uncertainty": "landscape.rendering.figures:uncertainty",
+        "uncertainty-rise": "landscape.rendering.figures:uncertainty_of_rise",
         "drift": "landscape.rendering.figures:drift",
         "trajectory": "landscape.rendering.trajectory:trajectory",  # of a surface and a path in its plane
         "comparison": "landscape.rendering.comparison:comparison",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, Unpack
+from typing import Unpack
 
 from landscape.analysis.scales import ScaleOptions
 from landscape.rendering.names import LONGEST, Called, called, headings, plain
@@ -100,16 +100,14 @@ def uncertainty(
     surfaces: Surface | Sequence[Surface],
     quantity: str = "loss",
     points: bool = False,
-    share: Literal["value", "rise"] = "value",
     **options: Unpack[ScaleOptions],
 ) -> Scene:
-    """Draw how well surfaces are known: standard errors as a heat map under contour lines of the mean.
+    """Draw how well surfaces are known: standard errors as shares of the value, a heat map under lines of the mean.
 
     Args:
         surfaces: One or several, over two directions; a panel for each policy that they hold.
         quantity: `loss`, `accuracy` or another metric with a standard error.
         points: Whether to mark the points that were measured.
-        share: Of what the standard error is a share: of the value itself, or of its rise over the trained weights.
         options: What is asked of the scale of the errors; `levels` are those of the mean.
 
     Returns:
@@ -118,7 +116,17 @@ def uncertainty(
     Raises:
         LandscapeError: If a surface has one direction only or no standard error, or the options do not fit.
     """
-    return side_by_side("uncertainty" if share == "value" else "uncertainty-rise", surfaces, quantity, points, options)
+    return side_by_side("uncertainty", surfaces, quantity, points, options)
+
+
+def uncertainty_of_rise(
+    surfaces: Surface | Sequence[Surface],
+    quantity: str = "loss",
+    points: bool = False,
+    **options: Unpack[ScaleOptions],
+) -> Scene:
+    """Draw standard errors as shares of the rise over the trained weights; else as `uncertainty`."""
+    return side_by_side("uncertainty-rise", surfaces, quantity, points, options)
 
 
 def drift(

@@ -26,7 +26,7 @@ from landscape.rendering.plotly_layout import (
     text,
     title,
 )
-from landscape.rendering.plotly_marks import flat_traces, shadow
+from landscape.rendering.plotly_marks import flat_traces, pointed_ends, shadow
 from landscape.rendering.plotly_space import draw_in_space
 from landscape.rendering.scene import (
     Band,
@@ -101,6 +101,7 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
                 _write_levels(figure, mark, panel, box, style, suffix, width)
     if scene.bar is not None and layout.bar is not None:
         figure.update_layout(colour_axes(scene.bar, layout.bar, layout, style))
+        figure.update_layout(shapes=pointed_ends(scene.bar, layout.bar, layout, style))
     return figure
 
 

@@ -11,9 +11,10 @@ from landscape.analysis.scales import Scale
 from landscape.rendering.decimation import packed
 from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
-from landscape.rendering.plotly_layout import SMOOTH, text
-from landscape.rendering.scene import Cells, Cut, Lowest, Points, Sites, Trail
-from landscape.rendering.style import DARK, SITE, Style, contrasting
+from landscape.rendering.layout import Box, Layout
+from landscape.rendering.plotly_layout import PIXELS, SMOOTH, text
+from landscape.rendering.scene import Cells, ColourBar, Cut, Lowest, Points, Sites, Trail
+from landscape.rendering.style import DARK, SITE, Style, contrasting, hexadecimal
 from landscape.types import FloatArray
 
 LIFT = 0.012
@@ -76,6 +77,35 @@ def traces_in_space(mark: Cut | Lowest | Trail, scale: Scale, style: Style, plac
             return [_in_space(mark.x, mark.y, _lifted(mark.z, scale), place, **said)]
         case Trail():
             return _trail_in_space(mark, scale, style, place)
+
+
+def pointed_ends(bar: ColourBar, box: Box, layout: Layout, style: Style) -> list[dict[str, Any]]:
+    """The points in which a colour bar ends where values lie beyond its scale; plotly's own bars have none.
+
+    Args:
+        bar: The colour bar.
+        box: Where it is.
+        layout: The figure's layout.
+        style: How it looks.
+
+    Returns:
+        Shapes of a plotly layout, in pixels from the ends of the bar.
+    """
+    left, bottom, _, height = box.within(layout.width, layout.height)
+    wide = box.width * PIXELS
+    ends = ((bar.clipped, 1.0, bottom + height, 1), (bar.clipped_below, 0.0, bottom, -1))
+    return [
+        {
+            "type": "path",
+            "path": f"M0,0 L{wide / 2:.1f},{0.75 * way * wide:.1f} L{wide:.1f},0 Z",
+            **{"xref": "paper", "yref": "paper", "xsizemode": "pixel", "ysizemode": "pixel"},
+            **{"xanchor": left, "yanchor": level},
+            "fillcolor": hexadecimal(style.colours(np.array(end), bar.scale.diverging)),
+            "line": {"width": 1, "color": style.ink},
+        }
+        for there, end, level, way in ends
+        if there
+    ]
 
 
 def _cells(mark: Cells, place: dict[str, str]) -> go.Heatmap:
