@@ -104,7 +104,7 @@ _LOOKS = (
     click.option(
         "--cmap",
         metavar="NAME",
-        help="Colour map: viridis, cividis, magma, inferno, plasma, batlow, greys; of differences RdBu, PuOr, vik, "
+        help="Colour map: viridis, cividis, magma, inferno, plasma, batlow, greys; of differences RdBu, vik, "
         "berlin; NAME_r runs the other way.",
     ),
     click.option("--title", metavar="TEXT", help='Title of the figure; "" for none.'),

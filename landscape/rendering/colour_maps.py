@@ -31,13 +31,11 @@ SEQUENTIAL = {
     "dadada e8e8e8 f6f6f6",
 }
 # Two sides of equal lightness around a middle, so that neither looks larger; colour-blind readers can tell them apart.
-# RdBu and PuOr: ColorBrewer, Brewer et al. 2003, Apache 2.0. vik and berlin (dark in the middle, for a dark page):
+# RdBu: ColorBrewer, Brewer et al. 2003, Apache 2.0. vik and berlin (dark in the middle, for a dark page):
 # copyright (c) 2020 Fabio Crameri, MIT licence.
 DIVERGING = {
     "RdBu": "053061 175290 2a71b2 3f8ec0 6bacd1 9bc9e0 c2ddec e0ecf3 f7f6f6 fbe5d8 fbccb4 f5aa89 e48066 d05548 "
     "ba2832 930e26 67001f",
-    "PuOr": "2d004b 44176f 5d3790 7967a6 988dbe b6b0d4 cecde4 e3e4ef f6f6f7 fde9cf fed7a2 fdbd6e ef9e3c db7d12 "
-    "ba630a a04d07 7f3b08",
     "vik": "001261 022b71 034481 0c5e92 2f7ca6 609dbc 92bdd2 c5dbe5 ece5e1 e9cbb9 dcab8f cf8e68 c37243 b3531f "
     "932e06 741506 590008",
     "berlin": "9eb0ff 79abed 519fd3 3685ad 286886 1d4b61 14303e 111a20 190c09 2b0e01 411201 5b1d08 7d341e 9e513f "

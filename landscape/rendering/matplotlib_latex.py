@@ -69,6 +69,6 @@ def failures() -> Iterator[None]:
     except RuntimeError as error:
         said = next((line[1:].strip() for line in str(error).splitlines() if line.startswith("!")), "it stopped")
         raise LandscapeError(
-            f"LaTeX could not set the letters ({said}); leave out --tex, or install the LaTeX packages cm-super, type1cm, "
+            f"LaTeX could not set the letters ({said}); leave out --tex, or install its packages cm-super, type1cm, "
             "underscore and textcomp"
         ) from error

@@ -199,7 +199,7 @@ STYLES = {
             ground="#ececec",
             mark="#000000",
         ),
-        Style(name="talk", letters=1.4, lines=1.6, panels=1.1, marks=1.4),
+        Style(name="talk", letters=1.4, lines=1.6, marks=1.4),
     )
 }
 
