@@ -44,7 +44,12 @@ def test_commands_on_the_pages_are_commands(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_on_the_pages_exist(page):
-    known = {option for name in COMMANDS for parameter in load(COMMANDS[name]).params for option in parameter.opts}
+    known = {
+        option
+        for name in COMMANDS
+        for parameter in load(COMMANDS[name]).params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
     assert named <= known | {"--help", "--debug", "--upgrade"}
 
