@@ -15,8 +15,10 @@ from landscape.errors import LandscapeError
 from landscape.rendering import FIGURES, matplotlib, plotly
 from landscape.rendering.comparison import comparison_grid
 from landscape.rendering.figures import contour, drift, filled, heat, lines, surface3d, uncertainty, uncertainty_of_rise
+from landscape.rendering.inks import contrast, inks
 from landscape.rendering.isolines import rim
 from landscape.rendering.scene import Cells, ColourBar, Contour, Cut, Hatch, Heat, Lowest, Mesh, Points, cell_edges
+from landscape.rendering.style import STYLES, colour_of, hexadecimal
 from landscape.storage.file import save
 from landscape.types import Axis
 
@@ -333,3 +335,20 @@ def test_stars_are_the_same_in_every_kind():
     for kind in ("2d", "lines", "filled", "heat"):
         (star,) = marks(FIGURES.get(kind)(valley()), Points)
         assert (star.x[0], star.y[0]) == (0, 0)
+
+
+@pytest.mark.parametrize("style", list(STYLES))
+def test_lines_in_the_colours_of_their_levels_are_seen_on_the_page(style):
+    (mark,) = marks(lines(rugged()), Contour)
+    found = [inks(mark, level, STYLES[style]) for level in mark.scale.levels]
+    assert min(contrast(colour_of(ink.line), colour_of(STYLES[style].page)) for ink in found) > 1.65
+    if style == "default":
+        own = STYLES[style].colours(mark.scale.position(mark.scale.levels[0]))
+        assert found[0].line == hexadecimal(own)  # what can be seen keeps its colour
+
+
+def test_contrasts_are_those_of_the_standard():
+    black, white, grey = (np.full(3, value) for value in (0.0, 1.0, 119 / 255))
+    assert contrast(black, white) == pytest.approx(21)
+    assert contrast(grey, white) == pytest.approx(4.48, abs=0.01)  # #777777 on white
+    assert contrast(grey, grey) == 1
