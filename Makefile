@@ -11,7 +11,7 @@ $(if $(findstring uv,$(INSTALL)),$(INSTALL) $(1)/bin/python,$(1)/bin/python $(IN
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest bench browser hooks wheel clean
+.PHONY: help demo test lint format types tests test-slow test-gpu test-oldest bench browser gallery hooks wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

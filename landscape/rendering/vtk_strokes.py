@@ -35,8 +35,8 @@ def strokes(mark: Mark, room: Room) -> Iterator[Sheet]:
             yield from _lines(rim(mark), room.z_range[1], rgb(DARK), 1.1, room)
         case Points() if mark.z is None:
             for place in room.places(mark.x, mark.y, room.z_range[0]):
-                size = 4.6 * style.letters
-                yield _star(place, np.ones(3), size + 1.4, eye, 0.05)
+                size = 3.7 * style.letters
+                yield _star(place, np.ones(3), size + 1.2, eye, 0.05)
                 yield _star(place, rgb(style.mark), size, eye, 0.052)
         case Hatch():
             yield from _crosses(mark, room)
