@@ -20,6 +20,7 @@ from landscape.api import bundle, figure
 from landscape.commands.main import main
 from landscape.errors import LandscapeError
 from landscape.rendering import notebook
+from landscape.rendering.plotly import library
 from landscape.rendering.profiles import cut
 from landscape.storage import save
 from landscape.types import Surface
@@ -59,7 +60,7 @@ def test_a_notebook_gets_the_values_of_the_surface_a_picture_and_words():
     assert set(shown) == {PLOTLY, PNG, TEXT}
     assert shown[TEXT] == repr(source)
     assert base64.b64decode(shown[PNG])[:4] == b"\x89PNG"
-    assert known[PNG]["width"] == pytest.approx(shown[PLOTLY]["layout"]["width"] * 96 / 104, abs=1)
+    assert known[PNG]["width"] == shown[PLOTLY]["layout"]["width"]
     (heat,) = (trace for trace in shown[PLOTLY]["data"] if trace["type"] == "heatmap")
     np.testing.assert_array_equal(numbers(heat["customdata"]), source["test/loss"].T)
     assert json.loads(json.dumps(shown[PLOTLY]))["config"]["showSendToCloud"] is False
@@ -284,7 +285,7 @@ def test_plotlyjs_is_within_beside_or_left_out(folder, words):
         assert drawn(folder, f"{place}.html", *words, "--plotlyjs", place) == 0
         sizes[place] = (folder / f"{place}.html").stat().st_size
     beside = (folder / "plotly.min.js").stat().st_size
-    assert sizes["embed"] - sizes["none"] == pytest.approx(beside, abs=50)
+    assert sizes["embed"] - sizes["none"] == pytest.approx(beside, abs=150)
     assert 0 < sizes["directory"] - sizes["none"] < 100
     assert '<script src="plotly.min.js"' in (folder / "directory.html").read_text(encoding="utf-8")
 
@@ -340,14 +341,14 @@ def test_pieces_pasted_into_a_page_all_draw(folder, place):
     """The first comes before plotly.js, the second brings it, and the third is the first once more."""
     drawn(folder, "a.html", "--fragment", "--plotlyjs", "none")
     drawn(folder, "b.html", "--3d", "--fragment", "--plotlyjs", place)
-    first, second = ((folder / name).read_bytes().decode("ascii", "ignore") for name in ("a.html", "b.html"))
+    first, second = ((folder / name).read_text(encoding="ascii") for name in ("a.html", "b.html"))
     told, said = seen(folder, first + second + first)
     assert said == []
     assert told["twice"] == []
     assert [one[0] for one in told["drawn"]] == [True] * 3
     assert told["drawn"][1][1] > 0
     assert [one[2] for one in told["drawn"]] == [0] * 3
-    assert [name.rpartition("/")[2] for name in told["asked"]] == ([] if place == "embed" else ["plotly.min.js"])
+    assert told["asked"] == []
 
 
 @pytest.mark.slow
@@ -358,3 +359,33 @@ def test_without_plotlyjs_there_is_the_picture(folder):
     assert said == []
     assert told["drawn"] == [[False, 0, 1]]
     assert told["asked"] == []
+
+
+# A front end puts HTML into its page late, and makes its scripts anew so that they run.
+LATE = """window.addEventListener("load",function(){
+  var place=document.createElement("div");
+  place.innerHTML=atob("%s");
+  document.body.appendChild(place);
+  place.querySelectorAll("script").forEach(function(one){
+    var fresh=document.createElement("script");
+    fresh.textContent=one.textContent;
+    one.replaceWith(fresh);
+  });
+});"""
+
+
+@pytest.mark.slow
+@chromium.needed
+@pytest.mark.parametrize("reached", [True, False], ids=["online", "offline"])
+def test_html_for_notebooks_on_websites_draws_or_falls_back_to_its_picture(tmp_path, monkeypatch, reached):
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    html = valley()._repr_mimebundle_(include={HTML})[0][HTML]
+    beside = tmp_path / "plotly.js"
+    beside.write_text(library(), encoding="utf-8")
+    source = beside.as_uri() if reached else (tmp_path / "missing.js").as_uri()
+    html = re.sub(r'"src": "https:[^"]+", "integrity": "[^"]+"', f'"src": "{source}", "integrity": ""', html)
+    html = html.replace('script.crossOrigin="anonymous";', "")  # files have no origin
+    put = LATE % base64.b64encode(html.encode("ascii", "xmlcharrefreplace")).decode()
+    told, said = seen(tmp_path, f"<script>{put}</script>")
+    assert told["drawn"] == ([[True, 0, 0]] if reached else [[False, 0, 1]])
+    assert said == []

@@ -95,7 +95,8 @@ def save(scene: Scene, path: str | Path, whole: bool = True, plotlyjs: str = "em
         text = _page(scene, sources[plotlyjs])
     else:
         piece = fragment(scene, "", encode(scene, "png")).encode("ascii", "xmlcharrefreplace").decode()
-        text = f"{sources[plotlyjs]}<style>{STYLE}</style>\n{piece}\n"
+        source = sources[plotlyjs].encode("ascii", "backslashreplace").decode()  # its few letters are in patterns
+        text = f"{source}<style>{STYLE}</style>\n{piece}\n"
     path.write_text(text, encoding="utf-8")
 
 

@@ -19,7 +19,6 @@ from landscape.rendering.scene import Scene
 
 PLOTLY, PNG, HTML, TEXT = "application/vnd.plotly.v1+json", "image/png", "text/html", "text/plain"
 HOSTS = ("KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
-DPI, SHOWN_DPI = 144, 96  # a picture is finer than it is shown: sharp on dense screens
 MOST_SPACES = 8  # browsers keep some 16 drawings in space alive in all
 LARGEST = 8_000_000  # letters of an interactive figure
 
@@ -56,9 +55,10 @@ def output(scene: Scene, kind: str) -> tuple[Any, dict[str, Any]] | None:
 
 
 def _picture(scene: Scene) -> tuple[str, dict[str, Any]]:
-    sized = dataclasses.replace(scene, style=dataclasses.replace(scene.style, dpi=DPI))
+    """As large as the interactive figure, in whose place JupyterLab shows it until it is pointed at."""
+    sized = dataclasses.replace(scene, style=dataclasses.replace(scene.style, dpi=PIXELS))
     layout = arrange(scene)
-    shown = {"width": round(layout.width * SHOWN_DPI), "height": round(layout.height * SHOWN_DPI)}
+    shown = {"width": round(layout.width * PIXELS), "height": round(layout.height * PIXELS)}
     return base64.b64encode(encode(sized, "png")).decode(), shown
 
 
