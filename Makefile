@@ -62,13 +62,13 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 	touch $@
 
 bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (over an hour)
-	for name in points_per_second memory import_time time_to_picture scale report; do \
+	for name in points_per_second memory import_time time_to_picture scale drawing report; do \
 		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
 
 browser: $(VENV)/.dev  ## Tests of reports in a browser; needs Debian's chromium and chromium-driver, and says so
 	$(call install,$(VENV)) -e '.[browser]'
 	@command -v chromium chromedriver >/dev/null || { echo "install the browser first: apt-get install chromium chromium-driver"; exit 1; }
-	$(BIN)/python -m pytest tests/test_report_browser.py
+	$(BIN)/python -m pytest -m slow tests/test_report_browser.py
 
 gallery: $(VENV)/.dev  ## Every figure in every style by every renderer, into docs/gallery (minutes)
 	$(call install,$(VENV)) -e '.[vtk]'
