@@ -71,7 +71,9 @@ def test_python_on_the_readme_runs(monkeypatch, tmp_path, small_net, small_data)
     assert names["surface"]["test/loss"].shape == (3, 3)
 
 
-@pytest.mark.parametrize("module", [landscape.api.computing, landscape.api.drawing, landscape.api.reading])
+@pytest.mark.parametrize(
+    "module", [landscape.api.computing, landscape.api.drawing, landscape.api.reading, landscape.api.reporting]
+)
 def test_docstring_examples_run(module):
     assert doctest.testmod(module).failed == 0
 
