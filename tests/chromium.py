@@ -25,6 +25,6 @@ def opened(page, folder, probe="", width=900, wait=6000):
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     flags += [f"--window-size={width},900", f"--user-data-dir={folder / 'profile'}", f"--virtual-time-budget={wait}"]
     flags += ["--enable-logging=stderr", "--dump-dom", copy.as_uri()]
-    done = subprocess.run(["chromium", *flags], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(["chromium", *flags], capture_output=True, text=True, timeout=400, check=True)
     said = re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", done.stderr)
     return done.stdout, [line for line in said if not any(word in line for word in _DRIVER)]

@@ -70,7 +70,7 @@ def _smaller(picture: str) -> str:
     """A picture in 256 colours, which is a third of the letters."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(picture))) as full:
-        full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        full.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
