@@ -496,3 +496,15 @@ def test_the_command_takes_policy_and_repeat(words, said, tmp_path, capsys):
 def test_stars_of_a_comparison_stand_at_the_trained_weights():
     scene = comparison([valley(), valley(name="b.pt")])
     assert {(float(mark.x[0]), float(mark.y[0])) for mark in marks(scene, Points)} == {(0.0, 0.0)}
+
+
+def test_the_command_draws_a_grid_of_any_kind(tmp_path, capsys):
+    files = [tmp_path / f"{name}.h5" for name in "ab"]
+    for file, steep in zip(files, (1.0, 3.0), strict=True):
+        save(stacked(valley(5, 5, name=f"{file.stem}.pt", steep=steep), policies=True), file)
+    figure = tmp_path / "grid.svg"
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", *map(str, files), "--layout", "grid-heat", "--vmin", "0", "--vmax", "9", "-o", str(figure)])
+    assert stop.value.code == 0
+    assert str(figure) in capsys.readouterr().out
+    assert "a cell for each grid point" in figure.read_text()
