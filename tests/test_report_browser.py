@@ -285,6 +285,7 @@ def test_print_shows_still_pictures(browser):
 def test_without_scripts_there_are_still_pictures(browser, page):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(page.as_uri())
+    until(lambda: found(browser, "footer"))
     visible = {each.tag_name for each in found(browser, ".still img, #switches, .panels, table, #theme")}
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert visible == {"img", "table"}

@@ -89,6 +89,7 @@ async function drawSpaces(scale) {
 function drawPlane(card, panel, scale) {
   const plot = card.querySelector(".flat"), first = !plot._fullLayout;
   Plotly.react(plot, planeTraces(panel, state.quantity, scale), planeLayout(panel), CONFIG);
+  silence(plot);
   if (first) {
     plot.on("plotly_hover", (event) => mark([event.points[0].x, event.points[0].y]));
     plot.on("plotly_click", (event) => mark([event.points[0].x, event.points[0].y]));
@@ -105,12 +106,18 @@ function drawSpace(card, panel, scale, on) {
     Plotly.purge(plot);
   } else if (!plot.hidden) {
     Plotly.react(plot, spaceTraces(panel, state.quantity, scale), spaceLayout(panel, scale, state.camera), CONFIG);
+    silence(plot);
     if (!drawn) {
       plot.on("plotly_relayouting", (change) => follow(plot, change));
       plot.on("plotly_relayout", (change) => follow(plot, change));
       plot.on("plotly_hover", (event) => mark([event.points[0].x, event.points[0].y]));
     }
   }
+}
+
+// The element around a plot has a name; what plotly.js puts into it has none.
+function silence(plot) {
+  [...plot.children, byId("js-plotly-tester")].forEach((each) => each?.setAttribute("aria-hidden", "true"));
 }
 
 // The same point in every panel: where it is not on a grid, the nearest one that is.
