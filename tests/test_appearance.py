@@ -354,3 +354,13 @@ def test_an_odd_name_is_set_by_no_command():
     assert "</script>" not in page
     figure = matplotlib.render(Appearance(title="$\\frac").applied(FIGURES.get("1d")(surface(np.arange(5.0)))))
     assert "$\\frac" in words_of(figure)
+
+
+def test_a_figure_for_a_column_is_readable_on_a_screen():
+    scene = Appearance("paper").applied(FIGURE["2d"])
+    shown, usual = (plotly.render(one).layout for one in (scene, FIGURE["2d"]))
+    assert shown.font.size == usual.font.size
+    assert shown.height == pytest.approx(usual.height, rel=0.15)
+    small = plotly.render(Appearance("paper", size=(3.3, 3.3)).applied(FIGURE["2d"])).layout
+    assert small.font.size == usual.font.size
+    assert small.height == pytest.approx(3.3 / scene.style.letters * 104, abs=1)

@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError, listed
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
-from landscape.rendering.plotly_layout import PIXELS, background, encodable
+from landscape.rendering.plotly_layout import PIXELS, background, encodable, on_screen
 from landscape.rendering.scene import Scene
 
 NARROW = 720
@@ -151,7 +151,7 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: 
     text = _SCRIPT
     for key, value in values.items():
         text = text.replace(f"%{key}%", value)
-    width = round(arrange(scene).width * PIXELS)
+    width = round(arrange(on_screen(scene)).width * PIXELS)
     element = f' id="{html.escape(name)}"' if name else ""
     return (
         f'<figure class="scene" style="max-width:{width}px;background:{background(scene.style)}"><div{element}></div>'

@@ -16,7 +16,7 @@ from landscape.rendering.film import Film
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import render
-from landscape.rendering.plotly_layout import FONT, PIXELS, encodable
+from landscape.rendering.plotly_layout import FONT, PIXELS, encodable, on_screen
 from landscape.rendering.scene import Scene
 
 LARGEST = 6_500_000  # letters of all pictures together: beside plotly.js that makes a page below 12 MB
@@ -111,7 +111,7 @@ def film_page(film: Film) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{look}</style>\n{script()}</head>\n"
-        f'<body>\n<figure class="scene" style="max-width:{round(arrange(last).width * PIXELS)}px">'
+        f'<body>\n<figure class="scene" style="max-width:{round(arrange(on_screen(last)).width * PIXELS)}px">'
         f'<div class="plot" role="img" aria-label="{name}"></div>\n'
         f'<noscript><img alt="{name}" src="data:image/png;base64,{picture}"></noscript>\n'
         '<div class="controls"><button type="button">Play</button>'

@@ -41,7 +41,16 @@ def fitted(label: str, length: float, letters: float = 1.0) -> list[str]:
     if len(label) <= most:
         return [label]
     parts = label.replace(" (", "\n(", 1).splitlines()
-    return [line for part in parts for line in textwrap.wrap(part, most, break_on_hyphens=False)]
+    return [line for part in parts for line in _even(part, most)]
+
+
+def _even(part: str, most: int) -> list[str]:
+    """Lines of at most so many letters, as few as can be and about equally long: no single word in the last."""
+    part = part.replace(" + ", "\N{NO-BREAK SPACE}+\N{NO-BREAK SPACE}")
+    lines = textwrap.wrap(part, most, break_on_hyphens=False)
+    tries = (textwrap.wrap(part, length, break_on_hyphens=False) for length in range(max(1, most // 2), most))
+    even = next((found for found in tries if len(found) == len(lines)), lines)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in even]
 
 
 def line_count(label: str, length: float) -> int:
@@ -93,6 +102,6 @@ def note_lines(notes: Sequence[str], width: float, letters: float = 1.0) -> list
     lines: list[str] = []
     for note in notes:
         broken = wrapped(note, width + BESIDE * letters, letters * SMALL)
-        even = written(note, letters * SMALL) / max(1, len(broken)) + 0.1 * width  # no single word in the last line
+        even = written(note, letters * SMALL) / max(1, len(broken)) + 0.25 * width  # no single word in the last line
         lines += wrapped(note, min(width + BESIDE * letters, even), letters * SMALL) if len(broken) > 1 else [note]
     return lines

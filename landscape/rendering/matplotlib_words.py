@@ -15,7 +15,7 @@ from landscape.rendering.lettering import fitted, note_lines
 from landscape.rendering.matplotlib_settings import line_style
 from landscape.rendering.names import plain
 from landscape.rendering.scene import ColourBar, Panel, RowLabel, Scene
-from landscape.rendering.style import Style
+from landscape.rendering.style import TITLE, Style
 
 
 def write_words(figure: Figure, scene: Scene, layout: Layout) -> None:
@@ -55,7 +55,7 @@ def _title(figure: Figure, panel: Panel, box: Box, layout: Layout, style: Style)
 def _row_label(figure: Figure, label: RowLabel, box: Box, layout: Layout, style: Style) -> None:
     middle = (box.bottom + box.height / 2) / layout.height
     upwards: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center"}
-    name = plain(label.name, int(box.height / layout.letters / 0.085))
+    name = plain(label.name, int(box.height / (0.085 * style.title / TITLE)))
     figure.text(box.left / layout.width, middle, name, size=style.title, weight=_weight(style), **upwards)
     detail = (box.left + 0.19 * layout.letters) / layout.width
     figure.text(detail, middle, label.detail, size=style.small, color=style.muted, **upwards)

@@ -22,6 +22,7 @@ from landscape.rendering.plotly_layout import (
     annotation,
     axes,
     colour_axes,
+    on_screen,
     page,
     text,
     title,
@@ -78,7 +79,7 @@ def render(scene: Scene, stacked: bool = False, caption: bool = True) -> go.Figu
     Returns:
         A plotly figure.
     """
-    scene = decimated(scene)
+    scene = on_screen(decimated(scene))
     shown = _alone(scene) if stacked else scene
     shown = shown if caption else dataclasses.replace(shown, caption="")
     wide = arrange(shown)

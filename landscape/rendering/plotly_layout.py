@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import math
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from landscape.rendering.lettering import fitted, note_lines, shortened
 from landscape.rendering.names import plain
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import ColourBar, Panel, RowLabel, Scene
-from landscape.rendering.style import DEFAULT, Style, hexadecimal
+from landscape.rendering.style import DEFAULT, TITLE, Style, hexadecimal
 
 PIXELS = 104
 PIXELS_STACKED = 80
@@ -36,6 +37,23 @@ def encodable(text: str) -> str:
 def text(words: str) -> str:
     """Text that plotly shows as it is: it would take tags for its own."""
     return html.escape(encodable(words), quote=False)
+
+
+def on_screen(scene: Scene) -> Scene:
+    """The figure for a screen: small letters and panels, made for a column of a paper, get the usual size there.
+
+    Args:
+        scene: The figure.
+
+    Returns:
+        The same figure, or one with another size and style.
+    """
+    style = scene.style
+    if style.letters >= 1:
+        return scene
+    usual = {name: max(1.0, getattr(style, name)) for name in ("letters", "panels", "lines", "marks")}
+    canvas = scene.canvas and (scene.canvas[0] / style.letters, scene.canvas[1] / style.letters)
+    return dataclasses.replace(scene, style=dataclasses.replace(style, **usual), canvas=canvas)
 
 
 def page(scene: Scene, layout: Layout, density: int = PIXELS) -> dict[str, Any]:
@@ -95,7 +113,7 @@ def _row_label(label: RowLabel, box: Box, layout: Layout, style: Style) -> list[
     """What a row has in common, written upwards beside it."""
     middle = (box.bottom + box.height / 2) / layout.height
     upwards: dict[str, Any] = {"textangle": -90, "xanchor": "left", "yanchor": "middle"}
-    name = heading(plain(label.name, int(box.height / layout.letters / 0.085)), style)
+    name = heading(plain(label.name, int(box.height / (0.085 * style.title / TITLE))), style)
     found = [annotation(name, box.left / layout.width, middle, style.title, **upwards)]
     if label.detail:
         beside = (box.left + 0.19 * layout.letters) / layout.width
