@@ -33,8 +33,7 @@ def draw_mark(
         case Cut():
             _cut(axes, mark, style)
         case Points():
-            star: dict[str, Any] = {"marker": "*", "c": style.mark, "edgecolors": "white", "linewidths": 0.9}
-            axes.scatter(mark.x, mark.y, s=95 * style.marks**2, zorder=6, **star)
+            axes.scatter(mark.x, mark.y, s=80 * style.marks**2, zorder=6, **star(style))
         case Sites():
             dots: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.35, "zorder": 4, "clip_on": False}
             axes.scatter(mark.x, mark.y, s=(SITE * style.marks) ** 2, c=DARK, rasterized=True, **dots)
@@ -45,6 +44,19 @@ def draw_mark(
             axes.scatter(mark.x, mark.y, *height, s=46 * style.marks**2, **look, **deep)
         case Trail():
             _trail(axes, mark, style, scale)
+
+
+def star(style: Style) -> dict[str, Any]:
+    """How a star is drawn: in its colour all over, with a pale edge outside of it.
+
+    Args:
+        style: How it looks.
+
+    Returns:
+        Settings of matplotlib's `scatter`.
+    """
+    edge = withStroke(linewidth=1.9 * style.marks, foreground=PALE)
+    return {"marker": "*", "c": style.mark, "linewidths": 0, "path_effects": [edge]}
 
 
 def _cells(axes: Axes, mark: Cells, style: Style) -> None:

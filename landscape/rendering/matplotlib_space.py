@@ -13,7 +13,7 @@ from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space
-from landscape.rendering.matplotlib_marks import draw_mark
+from landscape.rendering.matplotlib_marks import draw_mark, star
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import Style
@@ -86,13 +86,10 @@ def _draw(axes: Any, mark: Mark, ground: float, scale: Scale, style: Style) -> N
                 mark.x,
                 mark.y,
                 height,
-                s=70 * style.letters**2,
-                marker="*",
-                c=style.mark,
-                edgecolors="white",
-                linewidths=0.8,
+                s=62 * style.marks**2,
                 depthshade=False,
                 zorder=2 if mark.z is None else 4,
+                **star(style),
             )
         case Cut() | Lowest() | Trail():
             draw_mark(axes, mark, style, scale)
