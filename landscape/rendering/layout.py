@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from landscape.analysis.levels import steps
+from landscape.analysis.scales import Scale
 from landscape.errors import LandscapeError
 from landscape.rendering.lettering import line_count, note_lines, wrapped, written
 from landscape.rendering.scene import Line, Panel, RowLabel, Scene
@@ -22,6 +23,7 @@ BOTTOM = 0.5
 BAR_GAP, BAR_WIDTH, BAR_TEXT = 0.16, 0.14, 0.62
 LEGEND_LINE, LEGEND_SAMPLE = 0.22, 0.52
 TICK_ROOM, FEW_TICKS = 0.33, 2.7
+NUMBER = 0.35  # height of a number in space, over the part of a box that the heights take
 CAPTION_LINE = 0.15
 CATEGORY_LINE, CATEGORY_PAD, SLANT = 0.145, 0.2, 45.0
 SMALLEST, WIDER = 1.3, 1.15  # inches of a panel; small letters of LaTeX
@@ -268,6 +270,15 @@ def entries(scene: Scene) -> dict[str, Line]:
     return found
 
 
+def _apart(ticks: tuple[float, ...], scale: Scale, least: float) -> tuple[float, ...]:
+    """The ticks from the highest down, without those whose numbers would touch the one above."""
+    kept: list[float] = []
+    for tick, place in zip(ticks[::-1], scale.position(ticks)[::-1], strict=True):
+        if not kept or float(scale.position(kept[-1])) - place >= least:
+            kept.append(tick)
+    return tuple(kept[::-1])
+
+
 def ticks_in_space(panel: Panel, box: Box, letters: float = 1.0) -> tuple[tuple[float, ...], int]:
     """As many ticks as a panel in space has room for.
 
@@ -283,4 +294,4 @@ def ticks_in_space(panel: Panel, box: Box, letters: float = 1.0) -> tuple[tuple[
     scale, most = panel.scale, round(box.height / letters / TICK_ROOM)
     fewer = len(scale.ticks) > most
     ticks = steps(scale.lower, scale.upper, most // 2 + 1, scale.log, scale.offset) if fewer else scale.ticks
-    return ticks, 5 if box.width / letters > FEW_TICKS else 3
+    return _apart(ticks, scale, letters * NUMBER / box.height), 5 if box.width / letters > FEW_TICKS else 3
