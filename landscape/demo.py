@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscape.api import check, compute
+from landscape.api import compute, report
 from landscape.rendering import FIGURES, save
-from landscape.rendering.captions import caption
-from landscape.reports.page import HOW_TO_READ, Figure, Table, write_page
 from landscape.storage import check_writable
 from landscape.types import Surface
 
+TITLE = "LeNet on Fashion-MNIST with and without BatchNorm"
 NETS = {"lenet_batch": "LeNet with BatchNorm", "lenet_none": "LeNet without normalization"}
-FIGURE_KINDS = {"2d": "Contours", "3d": "Surfaces", "1d": "Profiles along the axes"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Demonstration:
         folder: Where it is.
         surfaces: The two surfaces.
         pictures: The figures.
-        page: The page that shows both side by side.
+        page: The report that shows both side by side.
         commands: The plain commands that do the same.
     """
 
@@ -89,9 +87,12 @@ def demonstrate(
     pictures += [_drawn(surfaces, kind, folder / f"lenet_pair_{kind}.png") for kind in ("2d", "3d")]
     commands += [_command("plot", folder / f"{name}.h5", f"--{kind}") for name in NETS for kind in ("2d", "3d")]
     commands += [_command("check", folder / f"{name}.h5") for name in NETS]
-    files = (folder / f"{name}.h5" for name in NETS)
+    files = [folder / f"{name}.h5" for name in NETS]
     commands.append(_command("compare", *files, "-o", folder / "compare.png"))
-    page = _page(folder / "index.html", surfaces, commands)
+    names = [word for title in NETS.values() for word in ("--name", title)]
+    commands.append(_command("report", *files, *names, "--title", TITLE, "-o", folder / "index.html"))
+    page = folder / "index.html"
+    report(*surfaces, out=page, names=list(NETS.values()), title=TITLE, command=commands[-1])
     return Demonstration(folder, tuple(surfaces), tuple(pictures), page, tuple(commands))
 
 
@@ -108,42 +109,3 @@ def _copied(name: str, folder: Path) -> Path:
 
 def _drawn(surfaces: Sequence[Surface], kind: str, path: Path) -> Path:
     return save(FIGURES.get(kind)(surfaces), path)
-
-
-def _page(path: Path, surfaces: Sequence[Surface], commands: Sequence[str]) -> Path:
-    introduction = (
-        "LeNet on Fashion-MNIST with and without BatchNorm. Both networks were trained to the same training loss, each "
-        f"with its own learning rate.\n\n{HOW_TO_READ}"
-    )
-    return write_page(
-        path,
-        "The loss around two trained networks",
-        [Figure(heading, FIGURES.get(kind)(surfaces)) for kind, heading in FIGURE_KINDS.items()],
-        introduction,
-        _numbers(surfaces),
-        [
-            (title, finding)
-            for title, surface in zip(NETS.values(), surfaces, strict=True)
-            for finding in check(surface)
-        ],
-        commands,
-        [f"{title}: {caption(surface)}" for title, surface in zip(NETS.values(), surfaces, strict=True)],
-    )
-
-
-def _numbers(surfaces: Sequence[Surface]) -> Table:
-    columns = ("network", "test loss ± standard error", "accuracy", "images", "lowest and highest loss", "seconds")
-    rows = []
-    for title, surface in zip(NETS.values(), surfaces, strict=True):
-        centre, loss = surface.centre["test"], surface["test/loss"]
-        rows.append(
-            (
-                title,
-                f"{centre['loss']:.4f} ± {centre['loss_stderr']:.4f}",
-                f"{100 * centre['accuracy']:.2f} %",
-                f"{centre['count']:,.0f}",
-                f"{loss.min():.3g} to {loss.max():.3g}",
-                f"{surface.provenance['seconds']:.0f}",
-            )
-        )
-    return Table(columns, rows)

@@ -54,18 +54,25 @@ def report(
     \b
     landscape report batch.h5 none.h5 -o pair.html
     landscape report batch.h5 none.h5 --format tex -o pair.tex
-
-    Raises:
-        BadParameter: If the format and the name of the report do not agree.
     """
     import landscape
 
+    path = _target(out, kind)
+    command = shlex.join(["landscape", *sys.argv[1:]])
+    written = landscape.report(*groups_of(files), out=path, names=names or None, command=command, **values, **options)
+    for one in written:
+        click.echo(one)
+
+
+def _target(out: str | None, kind: str | None) -> Path:
+    """Where the report goes.
+
+    Raises:
+        BadParameter: If the format and the name do not agree.
+    """
     path = Path(out) if out else Path(f"report{SUFFIXES[kind or 'html']}")
     if kind and path.suffix.lower() != SUFFIXES[kind]:
         raise click.BadParameter(
             f"the format {kind} and the name {path.name} do not agree: leave out one of them", param_hint="--format"
         )
-    command = shlex.join(["landscape", *sys.argv[1:]])
-    written = landscape.report(*groups_of(files), out=path, names=names or None, command=command, **values, **options)
-    for one in written:
-        click.echo(one)
+    return path
