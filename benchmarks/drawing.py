@@ -16,11 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.environment import environment, write_results
 from landscape.rendering import FIGURES, save
 from landscape.rendering.scene import Scene
 from landscape.types import Axis, Grid, Job, Surface
 
-REPEATS = 5
+REPEATS = 3
+LIBRARY = {"png": "matplotlib", "html": "plotly"}
+CASES: tuple[tuple[int, str, str, str | None], ...] = (
+    *((number, kind, suffix, None) for number in (51, 501) for kind in ("2d", "3d") for suffix in ("png", "html")),
+    *((number, "3d", "png", "vtk") for number in (51, 501)),
+)
 
 
 def surface(number: int) -> Surface:
@@ -69,24 +75,23 @@ def seconds(scene: Scene, path: Path, renderer: str | None, repeats: int) -> flo
 
 
 def main() -> None:
-    """Draw, and print a line for each picture."""
+    """Draw, print a line for each picture, and write `results/drawing.json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="51 x 51 from above alone")
-    quick = parser.parse_args().quick
-    cases: list[tuple[int, str, str, str | None]] = [(51, "2d", "png", None)]
-    if not quick:
-        cases += [(51, "2d", "html", None), (51, "3d", "png", None), (51, "3d", "html", None)]
-        cases += [(501, kind, suffix, None) for kind in ("2d", "3d") for suffix in ("png", "html")]
-        cases += [(number, "3d", "png", "vtk") for number in (51, 501) if importlib.util.find_spec("pyvista")]
-    print("grid       figure  file       process time      size")
+    parser.add_argument("--quick", action="store_true", help="51 x 51 from above alone, nothing written")
+    quick, about = parser.parse_args().quick, environment()
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for number, kind, suffix, renderer in cases:
-            source = surface(number)
-            scene, path = FIGURES.get(kind)(source), Path(folder) / f"figure.{suffix}"
+        for number, kind, suffix, renderer in CASES[:1] if quick else CASES:
+            if renderer == "vtk" and importlib.util.find_spec("pyvista") is None:
+                continue
+            path = Path(folder) / f"figure.{suffix}"
             seconds(FIGURES.get(kind)(surface(9)), path, renderer, 1)  # imports and fonts
-            taken = seconds(scene, path, renderer, REPEATS if number < 100 else 1)
-            size, name = path.stat().st_size / 1e6, f"{suffix} {renderer or ''}".strip()
-            print(f"{number:3} x {number:3}  {kind:6}  {name:9}  {taken:8.2f} s  {size:10.2f} MB", flush=True)
+            taken = seconds(FIGURES.get(kind)(surface(number)), path, renderer, REPEATS if number < 100 else 1)
+            row = {"side": number, "figure": kind, "file": suffix, "renderer": renderer or LIBRARY[suffix]}
+            rows.append({**row, "seconds": round(taken, 3), "bytes": path.stat().st_size})
+            print(rows[-1], flush=True)
+    if not quick:
+        write_results("drawing", {"repeats": REPEATS}, rows, about)
 
 
 if __name__ == "__main__":

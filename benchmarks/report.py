@@ -264,12 +264,27 @@ def _as_right(curve: Sequence[Sequence[float]], error: float, points: int) -> st
     return f"{later[0] / points:.0%}" if later else "100%"
 
 
+def drawing_table(content: Content) -> list[str]:
+    """Process time and size of pictures and pages."""
+    rows = [
+        [
+            f"{row['side']} x {row['side']}",
+            *(row[name] for name in ("figure", "file", "renderer")),
+            f"{row['seconds']:.2f}",
+            f"{row['bytes'] / 1e6:.1f}",
+        ]
+        for row in content["results"]
+    ]
+    return table(["grid", "figure", "file", "drawn by", "process time, s", "file, MB"], rows)
+
+
 SECTIONS: dict[str, tuple[Callable[[Content], list[str]], Callable[[Content, Path], None] | None]] = {
     "points_per_second": (speed_table, draw_speed),
     "memory": (memory_table, None),
     "import_time": (import_table, None),
     "time_to_picture": (picture_table, draw_pictures),
     "scale": (scale_table, None),
+    "drawing": (drawing_table, None),
 }
 
 
