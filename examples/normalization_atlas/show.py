@@ -39,10 +39,12 @@ def loaded(path: Path, name: str) -> landscape.Surface:
     return dataclasses.replace(surface, job=dataclasses.replace(surface.job, checkpoint=name), path="")
 
 
-def measured(net: str, policies: Sequence[str] = ("frozen",)) -> dict[tuple[str, str], Contender]:
-    """Every row under every policy that it has, over all of its seeds."""
+def measured(
+    net: str, policies: Sequence[str] = ("frozen",), seeds: int | None = None
+) -> dict[tuple[str, str], Contender]:
+    """Every row under every policy that it has, over its seeds, or the first few of them."""
     compared = landscape.compare(
-        *([loaded(path, variant.name) for path in lines_of(net, variant)] for variant in rows(net)),
+        *([loaded(path, variant.name) for path in lines_of(net, variant)[:seeds]] for variant in rows(net)),
         names=[variant.name for variant in rows(net)],
         policies=policies,
         radii=(0.5, 1.0),
@@ -96,7 +98,7 @@ def table_of(net: str) -> str:
 
 def policies_of(net: str) -> str:
     """The rows that keep statistics, under each policy."""
-    contenders = measured(net, POLICIES)
+    contenders = measured(net, POLICIES, seeds=1)
     head = ["normalization", *(f"{what}, {policy}" for what in ("test loss", "rise at ½") for policy in POLICIES)]
     listing = []
     for variant in rows(net):

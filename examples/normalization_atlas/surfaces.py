@@ -1,4 +1,4 @@
-"""The surfaces of the trained networks: a plane of each, and lines in several directions under every BatchNorm policy.
+"""The surfaces of the trained networks: lines in several directions, and of the first seed of each row a plane.
 
     python examples/normalization_atlas/surfaces.py [--nets ...] [--norms ...]
 
@@ -67,9 +67,9 @@ def main() -> None:
 
 
 def compute(net: str, variant: Variant, checkpoint: Path, root: Path) -> None:
-    """The lines of a network, and of the first seed the plane."""
-    policies = "all" if statistics_layers(build_model(variant.spec)) else "frozen"
+    """The lines of a network; of the first seed also the plane, and all policies for BatchNorm's statistics."""
     plane, seed = plane_of(net, variant, root), checkpoint.parent.name
+    policies = "all" if seed == "seed0" and statistics_layers(build_model(variant.spec)) else "frozen"
     for out, samples, grid in (
         (plane, FEWER, {"x": PLANE, "y": PLANE}),
         (plane.with_name(plane.name.replace("seed0_plane", f"{seed}_lines")), SAMPLES, {"x": LINE, "y": "none"}),
