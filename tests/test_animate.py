@@ -18,9 +18,10 @@ import landscape
 from landscape.api.animating import GIF_DPI
 from landscape.commands.main import main
 from landscape.errors import LandscapeError, SurroundingsError
-from landscape.rendering import film_files, film_page
 from landscape.rendering.figures import contour, surface3d
 from landscape.rendering.film import Film, film, natural, numbered
+from landscape.rendering.film import files as film_files
+from landscape.rendering.film import page as film_page
 from landscape.rendering.layout import arrange
 from landscape.storage import save
 

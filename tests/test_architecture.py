@@ -34,8 +34,8 @@ HOMES = {
     "rich": ("execution.progress",),
     "matplotlib": ("rendering",),
     "plotly": ("rendering",),
-    "pyvista": ("rendering.vtk_worker",),
-    "vtkmodules": ("rendering.vtk_worker",),
+    "pyvista": ("rendering.vtk.worker",),
+    "vtkmodules": ("rendering.vtk.worker",),
     "ray": ("execution.ray",),
 }
 MODULES = {

@@ -27,7 +27,7 @@ needs_pyvista = pytest.mark.skipif(
 def coarse(monkeypatch):
     """Surfaces are cut into fewer pieces, and drawn no finer than they are seen."""
     monkeypatch.setattr("landscape.rendering.relief.PIECES", 24)
-    monkeypatch.setattr("landscape.rendering.vtk_surface.PIECES", 24)
+    monkeypatch.setattr("landscape.rendering.vtk.surface.PIECES", 24)
     monkeypatch.setattr("landscape.rendering.vtk.FINEST", 1)
 
 
@@ -138,7 +138,7 @@ def brightest(image):
 @needs_pyvista
 def test_a_peak_stands_at_the_same_place_in_both_libraries(monkeypatch):
     corner = 16, 5
-    for module in ("relief", "vtk_surface"):
+    for module in ("relief", "vtk.surface"):
         monkeypatch.setattr(f"landscape.rendering.{module}.PIECES", 120)
     scene = styled(peak(corner), "default", 100)
     places = [brightest(pixels(library.render(scene))) for library in (matplotlib, vtk)]

@@ -86,7 +86,10 @@ FIGURES: dict[str, tuple[str, Callable[[Appearance], Scene]]] = {
     "clipped": ("a surface cut off at 1.5", plotted("3d", "without", clip=1.5)),
     "uncertainty": ("standard errors under level lines", plotted("uncertainty", "without")),
     "drift": ("the drift of BatchNorm's statistics", plotted("drift", "with")),
-    "trajectory": ("a path over contours (steepest descent over the plane stands in for a training)", plotted("trajectory", "without", trajectory=descent)),
+    "trajectory": (
+        "a path over contours (here of steepest descent)",
+        plotted("trajectory", "without", trajectory=descent),
+    ),
     "path": ("a path in space", plotted("3d", "without", trajectory=descent)),
     "comparison": ("two networks, from above and in space", compared(0)),
     "profiles": ("profiles of the comparison", compared(1)),

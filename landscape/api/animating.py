@@ -54,7 +54,7 @@ def animate(
             losses, there is only one picture to show, an option is unknown, or the film cannot be written.
     """
     from landscape.rendering.film import film
-    from landscape.rendering.film_files import check_film_path, save_film
+    from landscape.rendering.film.files import check_film_path, save_film
 
     suffix = check_film_path(out)
     kind = kind or ("3d" if rotate else "2d")

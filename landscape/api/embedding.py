@@ -71,7 +71,7 @@ def drawn(scene: Scene, renderer: str | None = None, ax: Any = None, bar: bool =
     if ax is not None and renderer != "matplotlib":
         raise LandscapeError(f"ax is for the renderer matplotlib, not {renderer}")
     if ax is not None:
-        return load("landscape.rendering.matplotlib_axes:draw_into")(scene, ax, bar)
+        return load("landscape.rendering.matplotlib.axes:draw_into")(scene, ax, bar)
     return load(LIBRARIES[renderer])(scene)
 
 

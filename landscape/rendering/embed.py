@@ -12,7 +12,7 @@ from landscape.errors import LandscapeError, listed
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
-from landscape.rendering.plotly_layout import PIXELS, background, encodable, on_screen
+from landscape.rendering.plotly.layout import PIXELS, background, encodable, on_screen
 from landscape.rendering.scene import Scene
 
 NARROW = 720

@@ -13,8 +13,8 @@ from landscape.rendering.embed import CONFIG, fragment
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import render
-from landscape.rendering.plotly_layout import PIXELS
-from landscape.rendering.plotly_web import source
+from landscape.rendering.plotly.layout import PIXELS
+from landscape.rendering.plotly.web import source
 from landscape.rendering.scene import Scene
 
 PLOTLY, PNG, HTML, TEXT = "application/vnd.plotly.v1+json", "image/png", "text/html", "text/plain"

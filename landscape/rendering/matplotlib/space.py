@@ -13,7 +13,7 @@ from landscape.analysis.levels import steps
 from landscape.analysis.scales import Scale
 from landscape.rendering.isolines import isolines
 from landscape.rendering.layout import SLANT, Box, Layout, ticks_in_space
-from landscape.rendering.matplotlib_marks import draw_mark, star
+from landscape.rendering.matplotlib.marks import draw_mark, star
 from landscape.rendering.relief import floor, relief
 from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import Style

@@ -10,7 +10,7 @@ from landscape.rendering.daylight import LATTICE, Light, daylight
 from landscape.rendering.relief import lit
 from landscape.rendering.scene import Mesh
 from landscape.rendering.style import Style
-from landscape.rendering.vtk_room import NO_NORMALS, Room, Sheet, in_bytes, rgb
+from landscape.rendering.vtk.room import NO_NORMALS, Room, Sheet, in_bytes, rgb
 from landscape.types import FloatArray
 
 PIECES = 420  # squares along each side of a surface

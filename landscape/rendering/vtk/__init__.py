@@ -20,21 +20,21 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.rendering import matplotlib
 from landscape.rendering.layout import Box, arrange
-from landscape.rendering.matplotlib_settings import settings
-from landscape.rendering.matplotlib_space import fill_space
+from landscape.rendering.matplotlib.settings import settings
+from landscape.rendering.matplotlib.space import fill_space
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import Lowest, Mark, Mesh, Note, Panel, Points, Scene, Trail
 from landscape.rendering.style import Style
-from landscape.rendering.vtk_room import Eye, Room, Sheet
-from landscape.rendering.vtk_strokes import joined, strokes
-from landscape.rendering.vtk_surface import SUN, lit_surface
+from landscape.rendering.vtk.room import Eye, Room, Sheet
+from landscape.rendering.vtk.strokes import joined, strokes
+from landscape.rendering.vtk.surface import SUN, lit_surface
 from landscape.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GLOSS = 0.04
-WORKER = Path(__file__).with_name("vtk_worker.py")
+WORKER = Path(__file__).with_name("worker.py")
 LONGEST = 300  # seconds
 FINEST, MOST_PIXELS = 3, 5000  # a picture is drawn so many times finer, with at most so many pixels along a side
 

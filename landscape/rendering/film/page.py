@@ -16,7 +16,7 @@ from landscape.rendering.film import Film
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import render
-from landscape.rendering.plotly_layout import FONT, PIXELS, encodable, on_screen
+from landscape.rendering.plotly.layout import FONT, PIXELS, encodable, on_screen
 from landscape.rendering.scene import Scene
 
 LARGEST = 6_500_000  # letters of all pictures together: beside plotly.js that makes a page below 12 MB

@@ -63,7 +63,7 @@ def save_film(film: Film, path: str | Path, told: Callable[[int], None] = lambda
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if suffix == "html":
-            from landscape.rendering.film_page import film_page
+            from landscape.rendering.film.page import film_page
 
             path.write_text(film_page(film), encoding="utf-8")
         else:

@@ -9,7 +9,7 @@ import numpy as np
 from landscape.rendering.isolines import isolines, rim
 from landscape.rendering.scene import Contour, Cut, Hatch, Mark, Mesh, Points
 from landscape.rendering.style import DARK, Style
-from landscape.rendering.vtk_room import Eye, Room, Sheet, in_bytes, rgb
+from landscape.rendering.vtk.room import Eye, Room, Sheet, in_bytes, rgb
 from landscape.types import FloatArray
 
 

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from landscape.analysis.scales import Scale
 from landscape.rendering.decimation import packed, simplified
 from landscape.rendering.isolines import isolines
-from landscape.rendering.plotly_layout import SMOOTH, text
-from landscape.rendering.plotly_marks import traces_in_space
+from landscape.rendering.plotly.layout import SMOOTH, text
+from landscape.rendering.plotly.marks import traces_in_space
 from landscape.rendering.relief import floor
 from landscape.rendering.scene import Contour, Cut, Hatch, Lowest, Mark, Mesh, Panel, Points, Trail
 from landscape.rendering.style import DARK, Style, hexadecimal

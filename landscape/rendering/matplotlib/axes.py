@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from landscape.errors import LandscapeError
 from landscape.rendering.layout import Box, entries
 from landscape.rendering.matplotlib import draw_flat
-from landscape.rendering.matplotlib_settings import line_style
-from landscape.rendering.matplotlib_space import fill_space
-from landscape.rendering.matplotlib_words import fill_colour_bar
+from landscape.rendering.matplotlib.settings import line_style
+from landscape.rendering.matplotlib.space import fill_space
+from landscape.rendering.matplotlib.words import fill_colour_bar
 from landscape.rendering.scene import Scene
 
 # The bar beside the axes: left, bottom, width and height, in parts of theirs.

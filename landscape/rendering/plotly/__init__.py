@@ -15,7 +15,7 @@ from landscape.rendering.inks import Inks, inks
 from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, arrange
 from landscape.rendering.lines import dotted
-from landscape.rendering.plotly_layout import (
+from landscape.rendering.plotly.layout import (
     BANDED,
     PIXELS,
     PIXELS_STACKED,
@@ -27,8 +27,8 @@ from landscape.rendering.plotly_layout import (
     text,
     title,
 )
-from landscape.rendering.plotly_marks import flat_traces, pointed_ends, shadow
-from landscape.rendering.plotly_space import draw_in_space
+from landscape.rendering.plotly.marks import flat_traces, pointed_ends, shadow
+from landscape.rendering.plotly.space import draw_in_space
 from landscape.rendering.scene import (
     Band,
     Cells,

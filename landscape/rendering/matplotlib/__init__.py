@@ -23,11 +23,11 @@ from landscape.rendering.isolines import bands, isolines, labels, parted
 from landscape.rendering.layout import Box, Layout, arrange
 from landscape.rendering.lettering import fitted, shortened
 from landscape.rendering.lines import dotted
-from landscape.rendering.matplotlib_latex import escape, failures
-from landscape.rendering.matplotlib_marks import draw_mark
-from landscape.rendering.matplotlib_settings import line_style, settings
-from landscape.rendering.matplotlib_space import coordinate_ticks, draw_in_space
-from landscape.rendering.matplotlib_words import draw_colour_bar, write_words
+from landscape.rendering.matplotlib.latex import escape, failures
+from landscape.rendering.matplotlib.marks import draw_mark
+from landscape.rendering.matplotlib.settings import line_style, settings
+from landscape.rendering.matplotlib.space import coordinate_ticks, draw_in_space
+from landscape.rendering.matplotlib.words import draw_colour_bar, write_words
 from landscape.rendering.scene import (
     Band,
     Cells,

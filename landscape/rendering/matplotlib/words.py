@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from landscape.rendering.layout import CAPTION_LINE, TOP_NOTE, Box, Layout, entries
 from landscape.rendering.lettering import fitted, note_lines
-from landscape.rendering.matplotlib_settings import line_style
+from landscape.rendering.matplotlib.settings import line_style
 from landscape.rendering.names import plain
 from landscape.rendering.scene import ColourBar, Panel, RowLabel, Scene
 from landscape.rendering.style import TITLE, Style

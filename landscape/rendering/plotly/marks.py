@@ -12,7 +12,7 @@ from landscape.rendering.decimation import packed
 from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
 from landscape.rendering.layout import Box, Layout
-from landscape.rendering.plotly_layout import PIXELS, SMOOTH, text
+from landscape.rendering.plotly.layout import PIXELS, SMOOTH, text
 from landscape.rendering.scene import Cells, ColourBar, Cut, Lowest, Points, Sites, Trail
 from landscape.rendering.style import DARK, SITE, Style, contrasting, hexadecimal
 from landscape.types import FloatArray
