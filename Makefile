@@ -42,8 +42,8 @@ format: $(VENV)/.dev  ## Mend what can be mended
 types: $(VENV)/.dev  ## Types alone
 	$(BIN)/mypy
 
-tests: $(VENV)/.dev  ## Tests alone
-	$(BIN)/python -m pytest
+tests: $(VENV)/.dev  ## Tests alone, a process for each of up to four cores
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## Tests that take minutes
 	$(BIN)/python -m pytest -m slow

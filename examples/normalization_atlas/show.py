@@ -36,7 +36,7 @@ def rows(net: str) -> list[Variant]:
 def loaded(path: Path, name: str) -> landscape.Surface:
     """A surface under the name of its row."""
     surface = landscape.load(path)
-    return dataclasses.replace(surface, job=dataclasses.replace(surface.job, checkpoint=name), path="")
+    return dataclasses.replace(surface, job=dataclasses.replace(surface.job, checkpoint=f"{name}.pt"), path="")
 
 
 def measured(
@@ -153,7 +153,11 @@ def planes(net: str) -> Path:
     """All rows of a network from above, on one scale, under the checkpoints' own statistics."""
     surfaces = [loaded(plane_of(net, variant), variant.name) for variant in rows(net)]
     scene = FIGURES.get("2d")([one.sel(bn="frozen") if len(one.policies) > 1 else one for one in surfaces], log=True)
-    small = dataclasses.replace(scene, columns=COLUMNS, size=(1.75, 1.75))
+    panels = [
+        dataclasses.replace(panel, inner_x=index < len(surfaces) - COLUMNS, inner_y=index % COLUMNS > 0)
+        for index, panel in enumerate(scene.panels)
+    ]
+    small = dataclasses.replace(scene, panels=tuple(panels), columns=COLUMNS, size=(1.75, 1.75))
     return save(small, HERE / f"{net}.png")
 
 
@@ -161,7 +165,7 @@ def policies(net: str) -> Path:
     """The rows that keep statistics, one by one, under the three policies."""
     surfaces = [loaded(plane_of(net, variant), variant.name) for variant in rows(net)]
     kept = [one for one in surfaces if one.provenance["statistics_layers"]]
-    scene = FIGURES.get("grid")(kept, names=[one.job.checkpoint for one in kept], log=True)
+    scene = FIGURES.get("grid")(kept, names=[one.job.checkpoint.removesuffix(".pt") for one in kept], log=True)
     return save(dataclasses.replace(scene, size=(1.9, 1.9)), HERE / f"{net}_policies.png")
 
 
