@@ -14,18 +14,22 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from recipes import HEADLINE, NETS, Variant
+from recipes import NETS, Variant
 from surfaces import lines_of, plane_of
 
 import landscape
 from landscape.analysis.comparison import Contender
 from landscape.rendering import FIGURES, save
+from landscape.rendering.appearance import Appearance
 
 HERE = Path(__file__).parent
 RESULTS: dict[str, Any] = json.loads((HERE / "results.json").read_text())
 RISE = "mean_rise_0.5"
 POLICIES = ("frozen", "batch", "recalibrate")
 COLUMNS = 6
+CLIP = 10.0  # of the planes, as in the figures of 2018
+SHOWN = 0.01, 20.0  # of the overview
+LOOKS = Appearance(dpi=110)
 
 
 def rows(net: str) -> list[Variant]:
@@ -152,21 +156,24 @@ def markdown(head: Sequence[str], listing: Sequence[Sequence[str]]) -> str:
 def planes(net: str) -> Path:
     """All rows of a network from above, on one scale, under the checkpoints' own statistics."""
     surfaces = [loaded(plane_of(net, variant), variant.name) for variant in rows(net)]
-    scene = FIGURES.get("2d")([one.sel(bn="frozen") if len(one.policies) > 1 else one for one in surfaces], log=True)
+    plain = [one.sel(bn="frozen") if len(one.policies) > 1 else one for one in surfaces]
+    scene = FIGURES.get("2d")(plain, log=True, clip=CLIP)
     panels = [
         dataclasses.replace(panel, inner_x=index < len(surfaces) - COLUMNS, inner_y=index % COLUMNS > 0)
         for index, panel in enumerate(scene.panels)
     ]
     small = dataclasses.replace(scene, panels=tuple(panels), columns=COLUMNS, size=(1.75, 1.75))
-    return save(small, HERE / f"{net}.png")
+    return save(LOOKS.applied(small), HERE / f"{net}.png")
 
 
 def policies(net: str) -> Path:
     """The rows that keep statistics, one by one, under the three policies."""
     surfaces = [loaded(plane_of(net, variant), variant.name) for variant in rows(net)]
     kept = [one for one in surfaces if one.provenance["statistics_layers"]]
-    scene = FIGURES.get("grid")(kept, names=[one.job.checkpoint.removesuffix(".pt") for one in kept], log=True)
-    return save(dataclasses.replace(scene, size=(1.9, 1.9)), HERE / f"{net}_policies.png")
+    scene = FIGURES.get("grid")(
+        kept, names=[one.job.checkpoint.removesuffix(".pt") for one in kept], log=True, clip=CLIP
+    )
+    return save(LOOKS.applied(dataclasses.replace(scene, size=(1.9, 1.9))), HERE / f"{net}_policies.png")
 
 
 def overview() -> Path:
@@ -174,23 +181,31 @@ def overview() -> Path:
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     for axes, net in zip(figure.subplots(1, len(NETS)), NETS, strict=True):
         contenders = measured(net)
-        names = [variant.name for variant in rows(net)]
-        for place, name in enumerate(names):
-            for seed, values in enumerate(contenders[name, "frozen"].values[RISE]):
-                axes.scatter(values, [place + 0.22 * (seed - 1)] * len(values), s=7, color=f"C{seed}", linewidths=0)
-                axes.plot(
-                    [np.median(values)] * 2, place + 0.22 * (seed - 1) + np.array([-0.14, 0.14]), color=f"C{seed}"
-                )
-        axes.set(xscale="log", title=NETS[net].title, ylim=(len(names) - 0.5, -0.5))
-        axes.set_yticks(range(len(names)), names, fontsize=6.5)
+        for place, variant in enumerate(rows(net)):
+            for seed, values in enumerate(contenders[variant.name, "frozen"].values[RISE]):
+                dots(axes, values, place + 0.22 * (seed - 1), f"C{seed}")
+        axes.set(xscale="log", xlim=SHOWN, ylim=(len(rows(net)) - 0.5, -0.5))
+        axes.set_title(NETS[net].title, fontsize=10)
+        axes.set_yticks(range(len(rows(net))), [variant.name for variant in rows(net)], fontsize=6.5)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="x", color="#dddddd", linewidth=0.5)
-        for place, name in enumerate(names):
-            if name in HEADLINE or name.split(",")[0] in HEADLINE:
-                axes.get_yticklabels()[place].set_fontweight("bold")
+        for place, variant in enumerate(rows(net)):
+            axes.get_yticklabels()[place].set_fontweight("bold" if variant.headline else "normal")
     figure.supxlabel("mean rise of the test loss at a distance of ½ along a filter-normalised direction", fontsize=9)
-    figure.savefig(HERE / "overview.png", dpi=160)
+    figure.savefig(HERE / "overview.png", dpi=140)
     return HERE / "overview.png"
+
+
+def dots(axes: Any, values: np.ndarray, height: float, colour: str) -> None:
+    """The rises of a network and their median; arrows at the ends stand for what lies beyond."""
+    shown = np.clip(values, *SHOWN)
+    for mark, there in (("o", shown == values), ("<", values < SHOWN[0]), (">", values > SHOWN[1])):
+        size = 7 if mark == "o" else 22
+        axes.scatter(
+            shown[there], np.full(there.sum(), height), s=size, marker=mark, color=colour, linewidths=0, zorder=3
+        )
+    if SHOWN[0] <= np.median(values) <= SHOWN[1]:
+        axes.plot([np.median(values)] * 2, [height - 0.14, height + 0.14], color=colour)
 
 
 def sections() -> Iterator[tuple[str, Callable[[], str]]]:
