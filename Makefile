@@ -43,7 +43,7 @@ types: $(VENV)/.dev  ## Types alone
 	$(BIN)/mypy
 
 tests: $(VENV)/.dev  ## Tests alone, a process for each of up to four cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## Tests that take minutes
 	$(BIN)/python -m pytest -m slow
