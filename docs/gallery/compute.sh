@@ -2,7 +2,7 @@
 # The runs of the gallery, from the two LeNets and the images that the package ships: about five minutes on one core.
 set -e
 cd "$(dirname "$0")/runs"
-assets=$(python -c "import landscape, pathlib; print(pathlib.Path(landscape.__file__).parent / 'assets')")
+assets=../../../landscape/assets
 plane="--data fashion-mnist-mini --samples 1000 --x=-1:1:25 --y=-1:1:25"
 line="--data fashion-mnist-mini --samples 1000 --x=-1:1:41 --y none --repeats 5"
 landscape compute --ckpt "$assets/lenet_none.pt" $plane --repeats 3 --out without.h5
