@@ -15,12 +15,12 @@ from landscape.data import Batches
 from landscape.models import build_model
 
 ATLAS = Path(__file__).parents[1] / "examples" / "normalization_atlas"
-NAMES = ("recipes", "train", "collect")
+NAMES = ("recipes", "train", "collect", "surfaces", "show")
 
 
 @pytest.fixture
 def atlas(monkeypatch):
-    """The modules recipes, train and collect; training sees 60 images of 28 x 28, the brighter the higher the class."""
+    """The scripts as modules; training sees 60 images of 28 x 28, the brighter the higher the class."""
     monkeypatch.syspath_prepend(str(ATLAS))
     for name in NAMES:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -132,3 +132,12 @@ def test_results_are_those_of_the_runs(atlas, tmp_path):
     assert row["rate"] == rate == float(min(row["search"], key=row["search"].get))
     assert row["seeds"]["0"]["test_accuracy"] == pytest.approx(last["test_accuracy"], rel=1e-5)
     assert row["seeds"]["0"]["running_accuracy"] == pytest.approx([last["running_accuracy"]], abs=1e-5)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_files(atlas):
+    readme = (ATLAS / "README.md").read_text()
+    asked = ("claim", "table lenet-relu", "policies lenet-relu")
+    made = {name: make() for name, make in atlas["show"].sections() if name in asked or name.startswith("search")}
+    assert len(made) == len(asked) + len(atlas["recipes"].NETS)
+    for name, table in made.items():
+        assert f"<!-- {name} -->\n{table}\n<!-- end -->" in readme
