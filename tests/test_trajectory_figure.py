@@ -40,7 +40,7 @@ def test_the_points_are_those_of_the_path_and_all_are_dots():
 def test_the_caption_and_the_axes_say_what_the_path_is():
     scene = trajectory(valley(), path=PATH)
     for phrase in (
-        "path of 9 networks projected on the plane (p.h5)",
+        "path of 9 points projected on the plane (p.h5)",
         "numbers: epoch",
         "83.2 % and 12.1 % of its variance lie along the axes",
         "ring and square: first and last point of the path",

@@ -192,7 +192,7 @@ def _common(labels: Sequence[str]) -> str:
 
 def _words(path: Trajectory, inside: NDArray[np.bool_]) -> tuple[str, ...]:
     name = plain(PurePath(path.source).name, LONGEST)
-    said = [f"path of {len(path):,} networks projected on the plane" + (f" ({name})" if name else "")]
+    said = [f"path of {len(path):,} points projected on the plane" + (f" ({name})" if name else "")]
     said += [f"numbers: {plain(common.strip(), LONGEST)}"] if (common := _common(path.labels)) else []
     if path.explained is not None:
         first, second = (100 * share for share in path.explained)
