@@ -1,5 +1,7 @@
 """Thinning for the screen: what stays is measured, extremes stay, gaps are never bridged, lines keep their place."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,10 @@ from surfaces import surface, valley
 from landscape.rendering import decimation, save
 from landscape.rendering.comparison import comparison
 from landscape.rendering.decimation import decimated, simplified, thinned
+from landscape.rendering.embed import fragment
 from landscape.rendering.figures import contour, surface3d
+from landscape.rendering.film import film
+from landscape.rendering.film.page import film_page
 from landscape.rendering.isolines import Isoline, isolines
 from landscape.rendering.scene import Contour, Heat, Mesh
 
@@ -78,6 +83,14 @@ def test_a_large_surface_in_space_is_thinned_and_the_caption_says_so():
     assert mesh.values.shape == (len(mesh.x), len(mesh.y))
     assert f"{len(mesh.x)} of 401 x {len(mesh.y)} of 301 in space" in cut.caption
     assert cut.caption.startswith(scene.caption)
+
+
+def test_pages_say_what_was_thinned(monkeypatch):
+    monkeypatch.setattr(decimation, "LINES", 11)
+    pair = surface3d([valley(31, 21), valley(31, 21, steep=2.0, name="b.pt")])
+    for text in (fragment(pair), film_page(film(pair))):
+        shown = text[text.index("<figcaption") : text.index("</figcaption>")]
+        assert re.search(r"drawn for the screen with \d+ of 31 x \d+ of 21 in space", shown)
 
 
 def test_the_points_of_all_panels_together_are_bounded(monkeypatch):

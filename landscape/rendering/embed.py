@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from landscape.errors import LandscapeError, listed
+from landscape.rendering.decimation import decimated
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
@@ -131,6 +132,7 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: 
     Returns:
         HTML.
     """
+    scene = decimated(scene)  # whose caption says so
     wide, narrow = (render(scene, stacked, caption=False) for stacked in (False, True))
     picture = base64.b64encode(fallback).decode()
     image = (

@@ -85,7 +85,8 @@ def film_page(film: Film) -> str:
     Raises:
         LandscapeError: If the pictures are too many and too large for a page.
     """
-    scenes = [_drawn(scene, title) for scene, title in zip(film.scenes, film.titles, strict=True)]
+    shown = [decimated(scene) for scene in film.scenes]  # whose captions say so
+    scenes = [_drawn(scene, title) for scene, title in zip(shown, film.titles, strict=True)]
     size = sum(map(len, scenes))
     if size > LARGEST:
         raise LandscapeError(
@@ -104,7 +105,7 @@ def film_page(film: Film) -> str:
     player = _SCRIPT.replace("%film%", f"{{{pairs}}}")
     picture = base64.b64encode(encode(last, "png")).decode()
     name = html.escape(encodable(last.title or f"{film.titles[0]} to {film.titles[-1]}"))
-    caption = "<br>".join(html.escape(encodable(line)) for line in last.caption.splitlines())
+    caption = "<br>".join(html.escape(encodable(line)) for line in shown[-1].caption.splitlines())
     style = last.style
     look = f"body{{margin:1rem auto;font-family:{FONT};color:{style.ink};background:{style.page}}}{STYLE}{_STYLE}"
     return (
@@ -123,7 +124,7 @@ def film_page(film: Film) -> str:
 
 def _drawn(scene: Scene, title: str) -> str:
     """One picture as JSON that cannot end the script element it stands in."""
-    figure = json.loads(render(decimated(scene), caption=False).to_json(engine="json"))
+    figure = json.loads(render(scene, caption=False).to_json(engine="json"))
     held = {"data": _lighter(figure["data"]), "layout": figure["layout"], "title": encodable(title)}
     return json.dumps(held).replace("<", "\\u003c")
 
