@@ -71,7 +71,9 @@ def view(name: str, surfaces: Sequence[Surface], quantity: str, points: bool, op
     return VIEWS[name](surfaces, quantity, points, options)
 
 
-def from_above(surface: Surface, data: Measured, scale: Scale, points: bool = False) -> tuple[Mark, ...]:
+def from_above(
+    surface: Surface, data: Measured, scale: Scale, points: bool = False, fill: bool = True, lines: bool = True
+) -> tuple[Mark, ...]:
     """A surface seen from above: filled levels, lines, gaps and the trained weights.
 
     Args:
@@ -79,11 +81,17 @@ def from_above(surface: Surface, data: Measured, scale: Scale, points: bool = Fa
         data: What is drawn of it.
         scale: The scale.
         points: Whether to mark the points that were measured, as is done in any case while a run refines.
+        fill: Whether levels are filled; lines without them have the colours of their levels.
+        lines: Whether there are lines.
 
     Returns:
         Marks from back to front.
     """
-    return (_heat(surface, data, scale), _lines(surface, data, scale), *_over(surface, data, points))
+    return (
+        *([Heat(*_axes(surface), data.finite, scale, quantity_label(data.name))] if fill else []),
+        *([_lines(surface, data, scale, "over" if fill else "coloured")] if lines else []),
+        *_over(surface, data, points),
+    )
 
 
 def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]:
@@ -97,7 +105,7 @@ def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]
     Returns:
         Marks from back to front.
     """
-    x, y = (axis.array() for axis in surface.grid.axes)
+    x, y = _axes(surface)
     cut = bool((data.finite > scale.upper).any())
     return (
         Contour(x, y, data.finite, scale),
@@ -110,19 +118,12 @@ def in_space(surface: Surface, data: Measured, scale: Scale) -> tuple[Mark, ...]
     )
 
 
-def _heat(surface: Surface, data: Measured, scale: Scale) -> Mark:
-    x, y = (axis.array() for axis in surface.grid.axes)
-    return Heat(x, y, data.finite, scale, quantity_label(data.name))
-
-
-def _lines(surface: Surface, data: Measured, scale: Scale, look: Look = "over") -> Mark:
-    x, y = (axis.array() for axis in surface.grid.axes)
-    return Contour(x, y, data.finite, scale, look)
+def _lines(surface: Surface, data: Measured, scale: Scale, look: Look) -> Mark:
+    return Contour(*_axes(surface), data.finite, scale, look)
 
 
 def _hatch(surface: Surface, data: Measured) -> list[Mark]:
-    x, y = (axis.array() for axis in surface.grid.axes)
-    return [Hatch(x, y, data.broken)] if data.broken.any() else []
+    return [Hatch(*_axes(surface), data.broken)] if data.broken.any() else []
 
 
 def _over(surface: Surface, data: Measured, points: bool, least: bool = True) -> tuple[Mark, ...]:
@@ -139,14 +140,8 @@ def _filled(fill: bool, lines: bool) -> Maker:
     def made(surfaces: Sequence[Surface], quantity: str, points: bool, options: ScaleOptions) -> View:
         data = tuple(measured(surface, quantity) for surface in surfaces)
         scale = shared_scale(data, **options)
-        look: Look = "over" if fill else "coloured"
         marks = tuple(
-            (
-                *([_heat(surface, each, scale)] if fill else []),
-                *([_lines(surface, each, scale, look)] if lines else []),
-                *_over(surface, each, points),
-            )
-            for surface, each in zip(surfaces, data, strict=True)
+            from_above(surface, each, scale, points, fill, lines) for surface, each in zip(surfaces, data, strict=True)
         )
         return View("2d", marks, data, scale, banded=True)
 

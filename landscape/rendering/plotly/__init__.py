@@ -27,7 +27,7 @@ from landscape.rendering.plotly.layout import (
     text,
     title,
 )
-from landscape.rendering.plotly.marks import flat_traces, pointed_ends, shadow
+from landscape.rendering.plotly.marks import cells, flat_traces, pointed_ends, shadow
 from landscape.rendering.plotly.space import draw_in_space
 from landscape.rendering.scene import (
     Band,
@@ -133,7 +133,7 @@ def _flat(mark: Mark, panel: Panel, style: Style, suffix: str, width: float) -> 
             found = [] if min(mark.values.shape) >= LINES else bands(mark)
             pairs = zip(colours, found, strict=False)
             areas = [_area(rings, hexadecimal(colour), place) for colour, rings in pairs if rings]
-            return [_cells(mark, place), *areas]
+            return [cells(mark, BANDED, place), *areas]
         case Cells() | Points() | Lowest() | Trail() | Sites():
             return flat_traces(mark, style, place)
         case Contour():
@@ -234,20 +234,6 @@ def _columns(pieces: Any) -> tuple[Any, Any]:
 def _area(rings: Any, colour: str, place: dict[str, str], opacity: float = 1.0) -> go.Scatter:
     outline = _columns(rings)
     return _quiet(*outline, place, mode="lines", line_width=0, fill="toself", fillcolor=colour, opacity=opacity)
-
-
-def _cells(mark: Heat, place: dict[str, str]) -> go.Heatmap:
-    """Cells in their band's colour: they show lone points, and carry the measured values for the pointer."""
-    return go.Heatmap(
-        x=mark.x,
-        y=mark.y,
-        z=packed(mark.scale.position(mark.values).T),
-        customdata=packed(mark.values.T),
-        coloraxis=BANDED,
-        hoverongaps=False,
-        hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{customdata:.5g}<extra></extra>",
-        **place,
-    )
 
 
 def _level_lines(mark: Contour, panel: Panel, style: Style, place: dict[str, str], width: float) -> list[go.Scatter]:

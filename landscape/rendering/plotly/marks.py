@@ -13,7 +13,7 @@ from landscape.rendering.inks import PALE
 from landscape.rendering.isolines import rim
 from landscape.rendering.layout import Box, Layout
 from landscape.rendering.plotly.layout import PIXELS, SMOOTH, text
-from landscape.rendering.scene import Cells, ColourBar, Cut, Lowest, Points, Sites, Trail
+from landscape.rendering.scene import Cells, ColourBar, Cut, Heat, Lowest, Points, Sites, Trail
 from landscape.rendering.style import DARK, SITE, Style, contrasting, hexadecimal
 from landscape.types import FloatArray
 
@@ -34,7 +34,7 @@ def flat_traces(mark: Cells | Points | Lowest | Trail | Sites, style: Style, pla
     """
     match mark:
         case Cells():
-            return [_cells(mark, place)]
+            return [cells(mark, SMOOTH, place)]
         case Points():
             star = {"symbol": "star", "size": 14 * style.marks, "color": style.mark}
             star |= {"line": {"width": 1, "color": "white"}}
@@ -108,14 +108,23 @@ def pointed_ends(bar: ColourBar, box: Box, layout: Layout, style: Style) -> list
     ]
 
 
-def _cells(mark: Cells, place: dict[str, str]) -> go.Heatmap:
-    """Plotly lets cells end midway between grid points, too, and half a step beyond the last."""
+def cells(mark: Cells | Heat, colours: str, place: dict[str, str]) -> go.Heatmap:
+    """A cell around each grid point, ending midway to the next and half a step beyond the last; lone points are seen.
+
+    Args:
+        mark: The values, which are told where they are pointed at.
+        colours: Name of the axis of colours.
+        place: Names of the panel's axes.
+
+    Returns:
+        The trace.
+    """
     return go.Heatmap(
         x=mark.x,
         y=mark.y,
         z=packed(mark.scale.position(mark.values).T),
         customdata=packed(mark.values.T),
-        coloraxis=SMOOTH,
+        coloraxis=colours,
         hoverongaps=False,
         hovertemplate="(%{x:.4g}, %{y:.4g})<br>" + text(mark.label) + " %{customdata:.5g}<extra></extra>",
         **place,
