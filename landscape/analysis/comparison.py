@@ -63,6 +63,11 @@ class Comparison:
             shown.add(contender.group)
             yield contender
 
+    @property
+    def replicated(self) -> bool:
+        """Whether there are several draws of the directions, or several networks of a kind."""
+        return any(len(one.surfaces) * len(one.surfaces[0]) > 1 for one in self.contenders)
+
     def effect(self, measure: str, contender: int) -> Effect | None:
         """How a contender differs in a number, or None for one that is a reference itself.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from landscape.api.reading import load
+from landscape.api.reading import loaded
 from landscape.api.scenes import parted, scene_of
 from landscape.errors import LandscapeError
 from landscape.types import Surface
@@ -75,12 +75,11 @@ def _ordered(surfaces: Surface | str | Path | Sequence[Surface | str | Path], or
 
     if order not in ORDERS:
         raise LandscapeError(f"the order of a film's files is that of their names (name) or as given, not {order!r}")
-    listed = [surfaces] if isinstance(surfaces, Surface | str | Path) else list(surfaces)
-    loaded = [one if isinstance(one, Surface) else load(one) for one in listed]
-    if not loaded:
+    found = loaded(surfaces)
+    if not found:
         raise LandscapeError("there is nothing to show: name at least one surface file")
-    named = all(one.path for one in loaded) and order == "name"
-    return sorted(loaded, key=lambda one: natural(one.path)) if named else loaded
+    named = all(one.path for one in found) and order == "name"
+    return sorted(found, key=lambda one: natural(one.path)) if named else found
 
 
 def _check_alike(surfaces: list[Surface], bn: str | None) -> None:

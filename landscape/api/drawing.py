@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landscape.api.reading import load
+from landscape.api.reading import loaded
 from landscape.api.scenes import comparison_scenes, scene_of
 from landscape.errors import LandscapeError
 from landscape.types import Surface
@@ -146,9 +146,7 @@ def compare(
     """
     from landscape.analysis.comparison import compared
 
-    listed = [[group] if isinstance(group, Surface | str | Path) else list(group) for group in groups]
-    loaded = [[one if isinstance(one, Surface) else load(one) for one in group] for group in listed]
-    return compared(loaded, names, split, policies, **settings)
+    return compared([loaded(group) for group in groups], names, split, policies, **settings)
 
 
 def draw_comparison(

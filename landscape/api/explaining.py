@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landscape.api.reading import load
+from landscape.api.reading import loaded
 from landscape.errors import LandscapeError
 from landscape.types import Surface
 
@@ -35,6 +35,6 @@ def explain(*surfaces: Surface | str | Path, compared: bool = False) -> str:
 
     if not surfaces:
         raise LandscapeError("there is no surface to explain; name at least one file")
-    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
-    several = len(loaded) > 2 or any(one.repeats > 1 for one in loaded)
-    return explained(loaded, bootstrapped=compared and several)
+    found = loaded(surfaces)
+    several = len(found) > 2 or any(one.repeats > 1 for one in found)
+    return explained(found, bootstrapped=compared and several)

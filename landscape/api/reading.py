@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from landscape.errors import LandscapeError
@@ -20,6 +21,19 @@ def load(path: str | Path) -> Surface:
         The surface.
     """
     return load_file(path)
+
+
+def loaded(surfaces: Surface | str | Path | Sequence[Surface | str | Path]) -> list[Surface]:
+    """Take a surface or several, each as it is or from its file.
+
+    Args:
+        surfaces: A surface, its file, or several.
+
+    Returns:
+        The surfaces.
+    """
+    listed = [surfaces] if isinstance(surfaces, Surface | str | Path) else surfaces
+    return [one if isinstance(one, Surface) else load(one) for one in listed]
 
 
 def newest(folder: str | Path = ".") -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landscape.api.drawing import compare
-from landscape.api.reading import check, load
+from landscape.api.reading import check, loaded
 from landscape.types import Surface
 
 if TYPE_CHECKING:
@@ -113,20 +113,19 @@ def assembled(
     from landscape.rendering.appearance import Appearance
     from landscape.reports.report import File, Report, first_quantity, heading, redo
 
-    listed = [[group] if isinstance(group, Surface | str | Path) else list(group) for group in groups]
-    loaded = [[one if isinstance(one, Surface) else load(one) for one in group] for group in listed]
-    comparison = compare(*loaded, names=names, split=split, policies=policies)
+    found = [loaded(group) for group in groups]
+    comparison = compare(*found, names=names, split=split, policies=policies)
     called = dict.fromkeys(one.name for one in comparison.contenders)
     files = tuple(
         File(Path(surface.path).name or name, surface, tuple(check(surface)))
-        for name, group in zip(called, loaded, strict=True)
+        for name, group in zip(called, found, strict=True)
         for surface in group
     )
     return Report(
         title=heading(comparison) if title is None else title,
         comparison=comparison,
         files=files,
-        commands=redo(files, command or _command(loaded, out)),
+        commands=redo(files, command or _command(found, out)),
         quantity=first_quantity(comparison, quantity),
         scale=scale,
         looks=Appearance(view=view, cmap=cmap),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landscape.api.reading import load
+from landscape.api.reading import loaded
 from landscape.errors import LandscapeError, nearest
 from landscape.types import Surface, Trajectory
 from landscape.types.surface import STATISTICS
@@ -77,16 +77,15 @@ def scene_of(
     from landscape.rendering import FIGURES
     from landscape.rendering.selection import selected
 
-    surfaces = [surface] if isinstance(surface, Surface | str | Path) else list(surface)
-    loaded = [one if isinstance(one, Surface) else load(one) for one in surfaces]
-    kind = kind or natural_kind(*loaded)
+    found = loaded(surface)
+    kind = kind or natural_kind(*found)
     known = [name for name in FIGURES.names() if name != "numbers"]  # those are of a comparison, not of surfaces
     if kind not in known:
         raise LandscapeError(f"unknown kind of figure {kind!r}; {nearest(kind, known)}")
     quantity = "drift" if kind == "drift" and quantity == "loss" else quantity
     more = _additions(kind, points, trajectory)
-    lines = "1d" in {kind, natural_kind(*loaded)}
-    shown = [measured_part(one) for one in selected(loaded, quantity, repeats=lines, repeat=repeat, bn=bn)]
+    lines = "1d" in {kind, natural_kind(*found)}
+    shown = [measured_part(one) for one in selected(found, quantity, repeats=lines, repeat=repeat, bn=bn)]
     if kind == "difference" and len(shown) != 2:
         raise LandscapeError(f"a difference is that of two surfaces, not {len(shown)}: name two, or two policies")
     if kind == "difference":
@@ -161,8 +160,7 @@ def comparison_scenes(
         yield "_1d", FIGURES.get("1d")(surfaces, quantity=quantity, names=names, **scale)
         if len(surfaces) == 2 and surfaces[0].grid == surfaces[1].grid:
             yield "_difference", FIGURES.get("difference")(*surfaces, quantity=quantity, names=names)
-    several = any(len(one.surfaces) > 1 or len(one.surfaces[0]) > 1 for one in contenders)
-    if several and quantity == f"{comparison.split}/loss":
+    if comparison.replicated and quantity == f"{comparison.split}/loss":
         yield "_numbers", FIGURES.get("numbers")(comparison)
 
 

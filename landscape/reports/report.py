@@ -113,15 +113,10 @@ class Report:
         found = [(file.name, file.ordered) for file in self.files]
         return [*found, *([("The comparison", self.cautions)] if self.cautions else [])]
 
-    @property
-    def intervals(self) -> bool:
-        """Whether there are several draws or networks, and with them intervals."""
-        return any(len(one.surfaces) * len(one.surfaces[0]) > 1 for one in self.comparison.contenders)
-
     @cached_property
     def methods(self) -> str:
         """How the surfaces were made, ready for a paper."""
-        return paragraph([file.surface for file in self.files], self.intervals)
+        return paragraph([file.surface for file in self.files], self.comparison.replicated)
 
     @property
     def references(self) -> list[Publication]:

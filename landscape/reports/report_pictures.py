@@ -52,8 +52,7 @@ def pictures(report: Report) -> Iterator[Picture]:
         yield from _pages(report, whole)
         profiles = FIGURES.get("1d")(stacks, **asked)
         yield _picture(report, "profiles", "Profiles along the axes", profiles)
-    contenders = list(report.comparison.distinct())
-    if any(len(one.surfaces) > 1 or len(one.surfaces[0]) > 1 for one in contenders):
+    if report.comparison.replicated:
         yield _picture(report, "numbers", "Numbers", FIGURES.get("numbers")(report.comparison))
 
 
