@@ -9,6 +9,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def loaded(path: Path, name: str) -> landscape.Surface:
     return dataclasses.replace(surface, job=dataclasses.replace(surface.job, checkpoint=f"{name}.pt"), path="")
 
 
+@cache
 def measured(
     net: str, policies: Sequence[str] = ("frozen",), seeds: int | None = None
 ) -> dict[tuple[str, str], Contender]:

@@ -19,7 +19,7 @@ from landscape.rendering.scene import Scene
 
 PLOTLY, PNG, HTML, TEXT = "application/vnd.plotly.v1+json", "image/png", "text/html", "text/plain"
 HOSTS = ("KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
-MOST_SPACES = 8  # browsers keep some 16 drawings in space alive in all
+MOST_SPACES = 8  # browsers keep some 16 drawings in space alive in all; as in report.js
 LARGEST = 8_000_000  # letters of an interactive figure
 
 

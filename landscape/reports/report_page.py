@@ -12,6 +12,7 @@ from typing import Any
 
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.names import policy_words
+from landscape.rendering.notebook import MOST_SPACES
 from landscape.rendering.planes import centre_note
 from landscape.rendering.plotly import library
 from landscape.rendering.scene import Note
@@ -24,7 +25,6 @@ from landscape.storage.text import described, described_json
 from landscape.types import POLICIES
 
 SCRIPTS = ("data.js", "looks.js", "plane.js", "space.js", "line.js", "report.js")
-MOST_SPACES = 8  # as in report.js
 PARTS = {
     "pictures": "Pictures",
     "verdicts": "Verdicts",
