@@ -58,7 +58,7 @@ def test_the_network_itself_is_evaluated_where_it_is_asked_for(net, small_data):
 
 
 def test_what_is_neither_is_refused(net, small_data):
-    with pytest.raises(LandscapeError, match="evaluator is auto or eager, not 'fused'"):
+    with pytest.raises(LandscapeError, match="evaluator is auto or eager or compiled, not 'fused'"):
         landscape.compute(net, small_data, evaluator="fused", **GRID)
     assert "'fused' is not one of" in CliRunner().invoke(compute, ["--ckpt", "a.pt", "--evaluator", "fused"]).output
 

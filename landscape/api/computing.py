@@ -113,8 +113,8 @@ def compute(
             so far errs by more than this fraction of its range; None to measure every point.
         low_memory: Whether to draw the directions anew, tensor by tensor, and to read the data anew at every point
             instead of keeping them, for networks of which a few copies do not fit in memory; slower.
-        evaluator: `"auto"`, the quickest that computes the same as the network up to rounding; or `"eager"`, the
-            network itself.
+        evaluator: `"auto"`, the quickest that computes the same as the network up to rounding; `"eager"`, the network
+            itself; or `"compiled"`, what `torch.compile` makes of it, which `"auto"` tries in long runs.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         batch_size: Examples at a time; `"auto"` for what suits the device, halved where memory runs out.
         out: The HDF5 file; the same call goes on where it stopped. None to keep the surface in memory alone.

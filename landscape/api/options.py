@@ -130,7 +130,7 @@ def check_choices(normalize: str, bn_stats: str, precision: str, parametrization
         ("bn_stats", bn_stats, (*POLICIES, "all")),
         ("precision", precision, (*PRECISIONS, "auto")),
         ("parametrization", parametrization, ("effective", "raw")),
-        ("evaluator", evaluator, ("auto", "eager")),
+        ("evaluator", evaluator, ("auto", "eager", "compiled")),
     ):
         if value not in known:
             raise LandscapeError(f"{name} is {' or '.join(known)}, not {value!r}")

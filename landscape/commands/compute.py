@@ -157,8 +157,9 @@ import click
     "--evaluator",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "eager"]),
-    help="auto takes the quickest that computes the same up to rounding; eager the network itself.",
+    type=click.Choice(["auto", "eager", "compiled"]),
+    help="auto takes the quickest that computes the same up to rounding; eager the network itself; compiled what "
+    "torch.compile makes of it.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(

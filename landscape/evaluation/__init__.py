@@ -3,11 +3,12 @@
 from landscape.evaluation.arithmetic import refuse_precision, strict_arithmetic
 from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
 from landscape.evaluation.captured import Captured, cannot_capture
+from landscape.evaluation.compiled import Compiled, cannot_compile
 from landscape.evaluation.evaluator import Evaluator, check_determinism
 from landscape.evaluation.footprint import working_set
 from landscape.evaluation.metrics import LOSSES, METRICS
 from landscape.evaluation.networks import Fused, Network, Plain, cannot_fuse
-from landscape.evaluation.recording import Graphs, Recorder, Repetition
+from landscape.evaluation.recording import Computation, Graphs, Recorder, Repetition
 from landscape.evaluation.sums import Measurement, Sums
 from landscape.evaluation.task import Task, make_task, moved
 
@@ -15,6 +16,8 @@ __all__ = [
     "LOSSES",
     "METRICS",
     "Captured",
+    "Compiled",
+    "Computation",
     "Evaluator",
     "Fused",
     "Graphs",
@@ -27,6 +30,7 @@ __all__ = [
     "Sums",
     "Task",
     "cannot_capture",
+    "cannot_compile",
     "cannot_fuse",
     "check_determinism",
     "layers_of_each_batch",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation import (
     Captured,
+    Compiled,
     Evaluator,
     Fused,
     Graphs,
     Network,
     Plain,
     Recorder,
+    Repetition,
     Statistics,
     Task,
     cannot_capture,
@@ -29,18 +31,17 @@ from landscape.evaluation import (
 from landscape.evaluation.arithmetic import DTYPES
 from landscape.evaluation.captured import CAPTURED
 from landscape.evaluation.memory import give_back
+from landscape.execution.compiling import COMPILED, compared_in, compiled, must_compile
 from landscape.execution.device import batch_size_for, batch_size_in_cache
 from landscape.execution.placement import dtype_of, lay_out, refuse_another_function, refuse_loose_batches
 from landscape.execution.preparation import Settings
+from landscape.execution.sameness import TRIED, difference
 from landscape.execution.setup import Setup
-from landscape.types import Grid
 
-# Beyond them the fused network is not taken to compute what the plain one does. Rounding is below 1e-6 at the trained
-# weights; far from them outputs are large differences of larger numbers.
-AT_CENTRE, AT_CORNERS = 1e-5, 1e-4
-TRIED = 64
 REPEATED = 16
 EAGER, LOW_MEMORY = "--evaluator eager", "--low-memory"
+OTHERS = "BatchNorm takes other statistics than the checkpoint's own"
+TOKENS = "it takes whole numbers and has no 2-D convolutions to fuse"
 # Twice the bytes that an operation on a CPU may read and write at a time, by what was measured on networks for small
 # images; a network as it is has more operations than a fused one, and gains from smaller parts.
 CPU_CACHE, CPU_CACHE_EAGER = 32 << 20, 12 << 20
@@ -60,6 +61,7 @@ class Chosen:
         note: How well the loss repeats, where it does not to the bit.
         touched: Bytes that the largest operation reads and writes for an example in float32; 0 where the batch size
             does not depend on it.
+        gain: How many times as quick a compiled network is as what would be used otherwise; 0 where not measured.
     """
 
     evaluator: Evaluator
@@ -68,6 +70,7 @@ class Chosen:
     difference: float = 0.0
     note: str = ""
     touched: int = 0
+    gain: float = 0.0
 
     def suit(self, precision: str) -> None:
         """Take batches that suit a precision, where their size is ours to choose.
@@ -81,11 +84,12 @@ class Chosen:
             self.evaluator.batch_size = batch_size_in_cache(self.touched >> half, cache, 512 << half, FEWEST)
 
 
-def evaluator_for(setup: Setup) -> Chosen:
+def evaluator_for(setup: Setup, say: Callable[[str], None] | None = None) -> Chosen:
     """Put the data on the device, try the network on two examples, and choose how to evaluate.
 
     Args:
         setup: The parts of the run.
+        say: Told what takes time; None for a short run, which nothing is compiled for.
 
     Returns:
         The choice; a run that goes on keeps its evaluator and its batch size.
@@ -105,19 +109,15 @@ def evaluator_for(setup: Setup) -> Chosen:
             refuse_another_function(inputs.model, model, task)
     there = None if inputs.calibration is None else moved(inputs.calibration, device, dtype)
     statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
-    network: Network = Plain(model, setup.draws.subspace(0))
+    plain = Plain(model, setup.draws.subspace(0))
     # The plain network is asked: what is drawn at random in its forward pass would be drawn once for a fused copy.
-    note = check_determinism(Evaluator(network, task, REPEATED, statistics), device)
-    reason, difference = _nothing_quicker(setup, statistics), 0.0
-    if not reason:
-        network, difference, reason = _fused_or_plain(network, setup, task)
-        if not isinstance(network, Plain):
-            setup.draws.let_go()
-        give_back()
+    note = check_determinism(Evaluator(plain, task, REPEATED, statistics), device)
+    network, apart, reason = _fused_or_plain(plain, setup, task, _nothing_fused(setup, statistics))
     evaluator = _on(network, setup, task, statistics)
     chooses = device.type == "cpu" and not _fixed(setup) and not isinstance(evaluator, Captured)
     touched = _touched(network, task) if chooses else 0
-    return Chosen(evaluator, task, reason, difference, note, touched)
+    chosen = Chosen(evaluator, task, reason, apart, note, touched)
+    return chosen if say is None else _compiled_if_quicker(chosen, setup, statistics, say)
 
 
 def _fixed(setup: Setup) -> int | None:
@@ -125,10 +125,10 @@ def _fixed(setup: Setup) -> int | None:
     return setup.settings.batch_size or setup.before.get("batch_size")
 
 
-def _on(network: Network, setup: Setup, task: Task, statistics: Statistics) -> Evaluator:
+def _on(network: Network, setup: Setup, task: Task, statistics: Statistics, known: int | None = None) -> Evaluator:
     """An evaluator that calls a network; on a GPU, one that records the pass over the data where that can be done."""
     device, precision = setup.device, setup.job.precision
-    fixed = _fixed(setup)
+    fixed = known or _fixed(setup)
     size = fixed or batch_size_for(device)
     recorder = recorder_for(device)
     reason = "" if recorder is None else _nothing_recorded(setup, statistics, task)
@@ -171,24 +171,39 @@ def _touched(network: Network, task: Task) -> int:
         return working_set(network.module, lambda: network(inputs)) // len(inputs)
 
 
-def _nothing_quicker(setup: Setup, statistics: Statistics) -> str:
+def _nothing_fused(setup: Setup, statistics: Statistics) -> str:
+    """Why the network is not fused, as far as that is known before it is tried."""
     begun, reason = setup.before.get("evaluator", Fused.name), str(setup.before.get("evaluator_reason", ""))
     option = _plainly(setup.settings)
-    if setup.previous and option and begun.startswith(Fused.name) and setup.job.precision in DTYPES:
-        raise LandscapeError(
-            f"{setup.settings.out} was begun in {setup.job.precision} without {option}, and with it numbers are "
-            "rounded otherwise: go on without it, or begin anew with --overwrite"
-        )
+    _refuse_mixing(setup, begun)
+    if must_compile(setup):
+        return "it is to be compiled"
     if not begun.startswith(Fused.name):
         then = next((one for one in (EAGER, LOW_MEMORY) if reason.startswith(one)), "")
         if then and not option:
             return f"the file was begun with {then} and goes on so; --overwrite begins anew, and is quicker"
-        return reason or "the file was begun so"
+        return reason or option or "the file was begun so"
     if option:
         return EAGER if option == EAGER else f"{LOW_MEMORY} keeps no second copy of the network"
-    if statistics.matter and statistics.policies != ("frozen",):
-        return "BatchNorm takes other statistics than the checkpoint's own"
-    return cannot_fuse(setup.model, setup.device)
+    if _others(statistics):
+        return OTHERS
+    return TOKENS if _of_tokens(setup) else cannot_fuse(setup.model, setup.device)
+
+
+def _refuse_mixing(setup: Setup, begun: str) -> None:
+    """Refuse to go on with a file of a lower precision in another way, which rounds otherwise."""
+    asked = COMPILED if setup.settings.evaluator == Compiled.name else _plainly(setup.settings)
+    goes_on = begun.startswith(Compiled.name if asked == COMPILED else Plain.name)
+    if setup.previous and asked and not goes_on and setup.job.precision in DTYPES:
+        raise LandscapeError(
+            f"{setup.settings.out} was begun in {setup.job.precision} without {asked}, and with it numbers are "
+            "rounded otherwise: go on without it, or begin anew with --overwrite"
+        )
+
+
+def _others(statistics: Statistics) -> bool:
+    """Whether BatchNorm's statistics change from point to point."""
+    return bool(statistics.matter) and statistics.policies != ("frozen",)
 
 
 def _plainly(settings: Settings) -> str:
@@ -196,28 +211,51 @@ def _plainly(settings: Settings) -> str:
     return EAGER if settings.evaluator == "eager" else LOW_MEMORY if settings.low_memory else ""
 
 
-def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:
+def _fused_or_plain(plain: Plain, setup: Setup, task: Task, reason: str) -> tuple[Network, float, str]:
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
-    if _of_tokens(setup, task):
-        return plain, 0.0, "it takes whole numbers and has no 2-D convolutions to fuse"
+    if reason:
+        return plain, 0.0, reason
     try:
         network = Fused(setup.model, setup.space, setup.draws.subspace(0), _extremes(task))
-        found = []
-        with torch.inference_mode():
-            for batches in task.batches.values():
-                few = _first(batches)
-                found += [_apart(plain, network, few, point) for point in _three_points(setup.grid)]
+        apart, reason = difference(plain, network, setup.grid, task)
     except LandscapeError as error:
         return plain, 0.0, str(error)
     except RuntimeError as error:  # an operator that this torch, this device or these shapes do not have
         return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
-    if not (max(found[::3]) <= AT_CENTRE and max(found) <= AT_CORNERS):
-        return plain, 0.0, f"the fused network differs by {max(found):.1e} relative"
-    return network, max(found), ""
+    if reason:
+        return plain, 0.0, reason
+    setup.draws.let_go()
+    give_back()
+    return network, apart, ""
 
 
-def _of_tokens(setup: Setup, task: Task) -> bool:
-    first = next(iter(task.batches.values())).inputs[:2]
+def _compiled_if_quicker(chosen: Chosen, setup: Setup, statistics: Statistics, say: Callable[[str], None]) -> Chosen:
+    """The choice, or a compiled network in its place."""
+    if _others(statistics):
+        if setup.settings.evaluator == Compiled.name:
+            raise LandscapeError(f"{COMPILED}: {OTHERS}; leave it out")
+        return chosen
+    evaluator, task = chosen.evaluator, chosen.task
+    chosen.suit(compared_in(setup))
+    size = _even(evaluator.batch_size, setup, task)
+    trial = compiled(setup, task, evaluator.network, size, recorder_for(setup.device) or Repetition(), say)
+    if trial.network is None:
+        if not isinstance(evaluator.network, Plain):
+            setup.draws.let_go()
+        return replace(chosen, reason=trial.reason or chosen.reason, gain=trial.gain)
+    return Chosen(
+        _on(trial.network, setup, task, statistics, size), task, "", trial.difference, chosen.note, 0, trial.gain
+    )
+
+
+def _even(size: int, setup: Setup, task: Task) -> int:
+    """Batches of a size that leaves the last one full, or nearly so: a compiled network takes a fixed number."""
+    number = max(len(one) for one in task.batches.values())
+    return min(size, number) if _fixed(setup) else math.ceil(number / math.ceil(number / size))
+
+
+def _of_tokens(setup: Setup) -> bool:
+    first = next(iter(setup.task.batches.values())).inputs[:2]
     return not first.is_floating_point() and not any(isinstance(one, nn.Conv2d) for one in setup.model.modules())
 
 
@@ -231,29 +269,3 @@ def _extremes(task: Task) -> Tensor:
             sizes = both.abs().flatten(1).amax(1) if both.is_floating_point() else torch.arange(len(both))
             found = [both[sizes.nan_to_num(torch.inf).topk(min(2, len(both))).indices]]
     return found[0] if len(found[0]) > 1 else found[0].repeat(2, *[1] * (found[0].ndim - 1))
-
-
-def _three_points(grid: Grid) -> Sequence[Sequence[float]]:
-    """The trained weights, the corner that is farthest from them, and the one across."""
-    ends = [sorted((axis.values[0], axis.values[-1]), key=abs) for axis in grid.axes]
-    return [0.0] * len(ends), [end[1] for end in ends], [end[0] for end in ends]
-
-
-def _first(batches: Batches) -> Batches:
-    """The first examples, read once."""
-    inputs, targets = next(iter(batches.split(TRIED)))
-    return Batches(inputs, targets, batches.name, batches.digest, batches.preprocessing)
-
-
-def _apart(one: Network, other: Network, few: Batches, point: Sequence[float]) -> float:
-    """The largest difference between outputs, relative to the largest; what is not finite has to be so in both."""
-    outputs: list[Tensor] = []
-    for network in (one, other):
-        prepared = network.prepared(few).inputs[:]
-        with network.at(point):
-            outputs.append(network(prepared).double())
-    first, second = outputs
-    same = (first == second) | (first.isnan() & second.isnan())
-    apart = (first - second).abs().masked_fill(same, 0.0).max()
-    largest = first.abs().nan_to_num(0.0, 0.0, 0.0).max().clamp_min(torch.finfo(torch.float32).tiny)
-    return float((apart / largest).nan_to_num(torch.inf))

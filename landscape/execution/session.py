@@ -177,7 +177,7 @@ class _Session:
 
     def _chosen(self) -> Chosen:
         """The evaluator on the device, after a try on two examples."""
-        chosen = evaluator_for(self._setup)
+        chosen = evaluator_for(self._setup, self._progress.say)
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
         if asked and recorded and asked != recorded:
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
@@ -201,6 +201,7 @@ class _Session:
             {
                 "evaluator_reason": chosen.reason,
                 "evaluator_difference": chosen.difference,
+                **({"evaluator_gain": chosen.gain} if chosen.gain else {}),
             }
         )
 
