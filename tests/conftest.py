@@ -34,6 +34,12 @@ def _settings_of_the_process() -> Iterator[None]:
     assert after == before, "the test left another number of threads, or another treatment of denormals"
 
 
+@pytest.fixture(autouse=True)
+def _memories_of_their_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user's earlier runs remembered is not for tests to read or to change."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def shared() -> Path:
     """The folder of real inputs beside the project; the test skips where it is absent."""

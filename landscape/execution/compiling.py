@@ -148,8 +148,8 @@ def _made(setup: Setup, task: Task, size: int, say: Callable[[str], None]) -> tu
         raise LandscapeError(reason)
     say(f"compiling the network with torch.compile (about {_seconds_to_compile(setup.model):.0f} s)")
     subspace = setup.draws.subspace(0)
-    network = Compiled(setup.model, subspace, size)
     with _failures_of_the_compiler():
+        network = Compiled(setup.model, subspace, size)
         apart, reason = difference(Plain(setup.model, subspace), network, setup.grid, task)
     if reason:
         raise LandscapeError(reason)
