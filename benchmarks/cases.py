@@ -140,6 +140,15 @@ def vit(images: int) -> Case:
     return Case("vit", about, spec, state, *_cifar(SHARED / "data" / "cifar10_test.npz", images), *CIFAR10, {}, {})
 
 
+def normalized(norm: str, images: int) -> Case:
+    """A ResNet-20 with a normalization of choice, trained for a moment where there are real images."""
+    spec, train = f"resnet20(norm={norm!r})", SHARED / "data" / "cifar10_train_20k.npz"
+    state = _trained(spec, *_cifar(train, 1000), CIFAR10, epochs=2) if train.exists() else _fresh(spec).state_dict()
+    how = "trained for a moment, CIFAR-10" if train.exists() else "random weights, random images"
+    data = _cifar(SHARED / "data" / "cifar10_test.npz", images)
+    return Case(norm, f"ResNet-20 with {norm}, 32x32 ({how})", spec, state, *data, *CIFAR10, {}, {})
+
+
 CASES = {"lenet": lenet, "mlp": mlp, "resnet20": resnet20, "resnet56": resnet56, "vit": vit}
 
 

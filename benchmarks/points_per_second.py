@@ -39,29 +39,46 @@ def main() -> None:
             path = Path(folder) / f"{name}.pt"
             case.save(path)
             names = [one for one in options.only if name in (CONTENDERS[one].models or CASES)]
-            found[name] = {**_described(case), **measure(path, names, options)}
-            write_results("points_per_second", _settings(options), found, about)
+            found[name] = {**described(case), **measure(path, names, options)}
+            write_results("points_per_second", settings_of(options), found, about)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__ or "")
     parser.add_argument("--models", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS), help="contenders")
-    parser.add_argument("--images", type=int, default=1000)
+    return parser.parse_args()
+
+
+def parser_of(about: str, images: int = 1000, seconds: float = 4.0) -> argparse.ArgumentParser:
+    """The options of every script that times contenders.
+
+    Args:
+        about: What the script is.
+        images: How many by default.
+        seconds: That the user's loop may take for a round by default.
+
+    Returns:
+        A parser; more options may be added.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=images)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="that the user's loop may take for a round")
+    parser.add_argument("--seconds", type=float, default=seconds, help="that the user's loop may take for a round")
     parser.add_argument("--side", type=int, help="points along each side; default: what fits into --seconds")
     parser.add_argument("--threads", type=int, default=environment()["cores"])
     parser.add_argument("--device", default="cpu", help="of ours and of the user's loop")
     parser.add_argument("--no-check", action="store_true", help="leave out float64 and the peers' losses")
-    return parser.parse_args()
+    return parser
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What a file of results says of its options."""
     return {name: getattr(options, name) for name in ("images", "rounds", "threads", "device", "seconds")}
 
 
-def _described(case: Case) -> dict[str, Any]:
+def described(case: Case) -> dict[str, Any]:
+    """What a file of results says of a network and its data."""
     parameters = sum(parameter.numel() for parameter in case.model().parameters())
     tiny = torch.finfo(torch.float32).tiny
     denormals = sum(int(((t != 0) & (t.abs() < tiny)).sum()) for t in case.state.values() if t.is_floating_point())

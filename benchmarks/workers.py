@@ -23,7 +23,7 @@ class Entry:
         target: Import path of its class.
         options: What the class takes.
         ours: Whether it is a way of using this package.
-        models: The networks on which it makes a difference; empty for all.
+        models: The networks on which it makes a difference; empty for all. "norms" are those of `normalizations`.
     """
 
     words: str
@@ -45,6 +45,10 @@ CONTENDERS = {
     "fp32": Entry("landscape, fp32", OURS, ours=True),
     "auto": Entry("landscape, auto at 1 %", OURS, {"precision": "auto", "tolerance": 0.01}, ours=True),
     "bf16": Entry("landscape, bf16", OURS, {"precision": "bf16"}, ours=True),
+    "compiled": Entry("compiled", OURS, {"evaluator": "compiled"}, ours=True, models=("norms",)),
+    "compiled-bf16": Entry(
+        "compiled, bf16", OURS, {"evaluator": "compiled", "precision": "bf16"}, ours=True, models=("norms",)
+    ),
 }
 EXACT = "float64"
 
