@@ -265,6 +265,7 @@ def test_a_recognised_net_with_another_task_asks_for_the_model(tmp_path):
         ({"device": "meta"}, "unknown device 'meta'"),
         ({"device": "xpu"}, "unknown device 'xpu'"),
         ({"low_memory": "no"}, "low_memory is True or False, not 'no'"),
+        ({"progress": "no"}, "progress is True, False or an object to tell what goes on, not 'no'"),
         ({"overwrite": 1}, "overwrite is True or False, not 1"),
         ({"out": 5}, "out is the path of the surface's file, for example 'model.h5', not 5"),
     ],

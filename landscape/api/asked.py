@@ -71,6 +71,8 @@ def teller_of(progress: bool | Progress) -> Progress:
 
     if isinstance(progress, bool):
         return progress_on(sys.stderr) if progress else Silent()
+    if not hasattr(progress, "say"):
+        raise LandscapeError(f"progress is True, False or an object to tell what goes on, not {progress!r}")
     return progress
 
 
