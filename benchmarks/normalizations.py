@@ -1,7 +1,7 @@
 """The same network with each kind of normalization, fused and compiled: `python -m benchmarks.normalizations`.
 
-As `points_per_second`, with the ways that `landscape` itself has. What stands behind a convolution and is not folded into
-it (GroupNorm, InstanceNorm, RMSNorm) is memory traffic, which `torch.compile` saves.
+As `points_per_second`, with the ways that `landscape` itself has. What stands behind a convolution and is not folded
+into it (GroupNorm, InstanceNorm, RMSNorm) is memory traffic, which `torch.compile` saves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.cases import normalized, vit, with_directions
 from benchmarks.environment import environment, write_results
 from benchmarks.points_per_second import described, measure, parser_of, settings_of
 
-NORMS = ("batch", "none", "weight-standardization", "layer", "group", "instance", "rms")
+NORMS = ("batch", "none", "layer", "group", "instance", "rms")
 CONTENDERS = ("user", "eager", "fp32", "compiled", "bf16", "compiled-bf16")
 
 
