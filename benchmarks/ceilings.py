@@ -68,7 +68,8 @@ def sizes_for(device: torch.device) -> Sizes:
     """What suits a device: an array far beyond its caches, and products that keep it busy for milliseconds."""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        return Sizes(_beyond(properties.L2_cache_size, properties.total_memory), (4096, 8192), 256, 256)
+        cache = getattr(properties, "L2_cache_size", 0)  # older torch does not tell
+        return Sizes(_beyond(cache, properties.total_memory), (4096, 8192), 256, 256)
     memory = int(1e9 * (environment()["memory_gb"] or 8))
     return Sizes(_beyond(last_cache(), memory), (1024, 2048), 16, 256)
 
@@ -110,6 +111,9 @@ def measure(device: torch.device, precisions: Sequence[str], sizes: Sizes) -> Ce
             jobs |= _products(device, precision, sizes)
         seconds = _medians({name: call for name, (call, _) in jobs.items()}, device)
     speeds = {name: amount / seconds[name] for name, (_, amount) in jobs.items()}
+    jobs.clear()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
     rates = {
         precision: max(speed for name, speed in speeds.items() if name.startswith(f"{precision} "))
         for precision in precisions

@@ -24,6 +24,8 @@ from benchmarks.roofline import Work, bound, counted
 from benchmarks.timing import Run
 from landscape import LandscapeError, Surface
 
+MODELS = ("resnet20", "resnet56")
+TEST_IMAGES = 10_000  # of CIFAR-10
 PRECISIONS = ("fp32", "tf32", "bf16", "auto")
 FEWER = {"cpu": (9, 1000)}  # points and images that are measured there unless told otherwise
 
@@ -90,10 +92,10 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--models", type=_listed, default=["resnet20", "resnet56"], help="separated by commas")
+    parser.add_argument("--models", type=_listed, default=list(MODELS), help="separated by commas")
     parser.add_argument("--precisions", type=_listed, help="separated by commas; default: all that the device has")
     parser.add_argument("--grid", type=int, default=51, help="points along each side")
-    parser.add_argument("--images", type=int, default=10_000, help="at each point")
+    parser.add_argument("--images", type=int, default=TEST_IMAGES, help="at each point")
     parser.add_argument("--points", type=int, help="that are measured; default: 9 on a CPU, all on a GPU")
     parser.add_argument("--measured-images", type=int, help="default: 1,000 on a CPU, all on a GPU")
     parser.add_argument("--threads", type=int, default=environment()["cores"])
@@ -102,10 +104,12 @@ def _options() -> argparse.Namespace:
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
     has = (*precisions_on(torch.device(options.device)), "auto")
     options.precisions = options.precisions or [one for one in PRECISIONS if one in has]
-    unknown = [one for one in options.models if one not in CASES]
+    unknown = [one for one in options.models if one not in MODELS]
     unknown += [one for one in options.precisions if one not in has]
     if unknown:
-        parser.error(f"{', '.join(unknown)}: choose from {', '.join(CASES)}, and from {', '.join(has)}")
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(MODELS)}, and from {', '.join(has)}")
+    if options.images > TEST_IMAGES:
+        parser.error(f"CIFAR-10 has {TEST_IMAGES:,} test images, not {options.images:,}")
     return options
 
 

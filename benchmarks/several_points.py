@@ -1,0 +1,323 @@
+"""Whether several points are worth one forward pass: `python -m benchmarks.several_points`.
+
+Small networks, whose passes are many short operations. One point after the other: the weights are placed in the
+network, as `landscape` does it, and it is called. K points at once: their weights are computed in one go, stacked, and
+the network is called by `torch.func.vmap` over `functional_call`. On a GPU both are replayed as CUDA graphs, too, which
+is what `landscape` does there. All ways take turns; a call gives the mean losses of its points as numbers on the host.
+What a whole point costs in `landscape.compute` stands beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn import functional
+
+import landscape
+from benchmarks.environment import environment, write_results
+from benchmarks.ours import Ticks
+from benchmarks.roofline import counted
+from benchmarks.timing import Run
+from landscape.evaluation import Graphs, Recorder, strict_arithmetic
+from landscape.models import build_model
+from landscape.parameters import Direction, ParameterSpace, Subspace
+
+ALONE, WHOLE = "one after the other", "a whole point of landscape"
+IN_TURN = 16  # points of a timing, one after the other
+LASTS = 0.1  # seconds of a timing, in which what is short is repeated
+SHARE = 1 / 4  # of the memory, which activations take at most
+SIDE = 11  # of the grid that `landscape.compute` evaluates
+
+# Mean losses at points of shape (number, 2).
+Evaluate = Callable[[Tensor], list[float]]
+
+
+@dataclass(frozen=True)
+class Small:
+    """A network and a plane, and examples for it.
+
+    Attributes:
+        model: The network, in eval mode.
+        inputs: Examples.
+        labels: Their classes.
+        directions: Steps of the weights, by name of the parameter; others stay.
+    """
+
+    model: nn.Module
+    inputs: Tensor
+    labels: Tensor
+    directions: tuple[dict[str, Tensor], dict[str, Tensor]]
+
+
+NETWORKS = {
+    "MLP 2-32-32-2, 256 examples": ("mlp(inputs=2, hidden=(32, 32), classes=2)", (2,), 2, 256),
+    "MLP 20-64-64-3, 1,000 examples": ("mlp(inputs=20, hidden=(64, 64), classes=3)", (20,), 3, 1000),
+    "MLP 784-64-10, 500 images": ("mlp(hidden=64)", (784,), 10, 500),
+    "LeNet, 100 images": ("lenet", (1, 28, 28), 10, 100),
+    "LeNet, 500 images": ("lenet", (1, 28, 28), 10, 500),
+}
+
+
+def main() -> None:
+    """Measure, and write `results/several_points.json`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[4, 16, 64, 256])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=environment()["cores"])
+    options = parser.parse_args()
+    about = environment(options.threads)
+    torch.set_num_threads(options.threads)
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    device = torch.device(name)
+    settings = {"device": name, "at_once": options.at_once, "rounds": options.rounds, "threads": options.threads}
+    found: dict[str, Any] = {}
+    for words, (spec, shape, classes, examples) in NETWORKS.items():
+        small = build(spec, shape, classes, examples, device)
+        found[words] = measured(small, options.at_once, options.rounds, device)
+        _tell(words, found[words])
+        write_results("several_points", settings, found, about)
+
+
+def build(
+    spec: str,
+    shape: Sequence[int],
+    classes: int,
+    examples: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> Small:
+    """Put a network, random examples and a random plane together.
+
+    Args:
+        spec: Of the network.
+        shape: Of an example.
+        classes: Number of outputs.
+        examples: How many.
+        device: Where.
+        dtype: Of all numbers.
+
+    Returns:
+        All of it; directions move what has more than one axis, by a fifth of its standard deviation.
+    """
+    torch.manual_seed(0)
+    model = build_model(spec).to(device, dtype).eval()
+    inputs = torch.randn(examples, *shape).to(device, dtype)
+    labels = torch.randint(classes, (examples,)).to(device)
+    weights = {name: one.detach() for name, one in model.named_parameters() if one.ndim > 1}
+    first, second = ({name: 0.2 * one.std() * torch.randn_like(one) for name, one in weights.items()} for _ in range(2))
+    return Small(model, inputs, labels, (first, second))
+
+
+def one_after_the_other(small: Small) -> Evaluate:
+    """Place the weights of a point in the network and call it, point by point."""
+    subspace = _subspace(small)
+
+    def losses(points: Tensor) -> list[float]:
+        found = []
+        for point in points.tolist():
+            with subspace.at(point):
+                found.append(float(functional.cross_entropy(small.model(small.inputs), small.labels)))
+        return found
+
+    return losses
+
+
+def replayed(small: Small, recorder: Recorder) -> Evaluate:
+    """The same, recorded once and replayed for each point.
+
+    Args:
+        small: The network.
+        recorder: Makes recordings.
+
+    Returns:
+        What evaluates points.
+    """
+    subspace = _subspace(small)
+    coordinates, send = _coordinates((2,), small.inputs.device)
+
+    def compute() -> Tensor:
+        with subspace.at(coordinates.unbind()):
+            return functional.cross_entropy(small.model(small.inputs), small.labels)
+
+    again = recorder.record(compute)
+
+    def losses(points: Tensor) -> list[float]:
+        found = []
+        for point in points:
+            send(point)
+            found.append(float(again()))
+        return found
+
+    return losses
+
+
+def at_once(small: Small, number: int, recorder: Recorder | None = None) -> Evaluate:
+    """Compute the weights of several points in one go, and call the network on all of them.
+
+    Args:
+        small: The network.
+        number: How many points.
+        recorder: Makes a recording that is replayed; None to compute every time.
+
+    Returns:
+        What evaluates so many points.
+    """
+    named = dict(small.model.named_parameters())
+    first, second = small.directions
+    origins = {name: named[name].detach().reshape(1, -1) for name in first}
+    steps = {name: torch.stack([first[name].flatten(), second[name].flatten()]) for name in first}
+    coordinates, send = _coordinates((number, 2), small.inputs.device)
+    labels = small.labels.repeat(number)
+
+    def called(weights: dict[str, Tensor]) -> Tensor:
+        outputs: Tensor = functional_call(small.model, weights, (small.inputs,))
+        return outputs
+
+    def compute() -> Tensor:
+        factors = coordinates.to(small.inputs.dtype)
+        stacked = {
+            name: torch.addmm(origins[name], factors, steps[name]).reshape(number, *named[name].shape) for name in first
+        }
+        outputs = vmap(called)(stacked)
+        return functional.cross_entropy(outputs.flatten(0, 1), labels, reduction="none").view(number, -1).mean(1)
+
+    again = compute if recorder is None else recorder.record(compute)
+
+    def losses(points: Tensor) -> list[float]:
+        send(points)
+        return again().tolist()
+
+    return losses
+
+
+def _subspace(small: Small) -> Subspace:
+    return Subspace(ParameterSpace(small.model, "all"), [Direction(one, "random") for one in small.directions])
+
+
+def _coordinates(shape: Sequence[int], device: torch.device) -> tuple[Tensor, Callable[[Tensor], None]]:
+    """A place for coordinates on the device, and what sends them there without waiting."""
+    there = torch.zeros(*shape, dtype=torch.float64, device=device)
+    sent = torch.zeros(*shape, dtype=torch.float64, pin_memory=device.type == "cuda")
+
+    def send(points: Tensor) -> None:
+        sent.copy_(points)
+        there.copy_(sent, non_blocking=True)
+
+    return there, send
+
+
+def contenders(
+    small: Small, numbers: Sequence[int], recorder: Recorder | None
+) -> tuple[dict[str, tuple[int, Evaluate]], dict[str, str]]:
+    """All ways of evaluating points.
+
+    Args:
+        small: The network.
+        numbers: How many points at once.
+        recorder: Makes recordings; None to leave them out.
+
+    Returns:
+        For each name how many points a call takes, and what evaluates them; and why a recording cannot be made.
+    """
+    found = {ALONE: (IN_TURN, one_after_the_other(small))}
+    found |= {f"{number} at once": (number, at_once(small, number)) for number in numbers}
+    reasons: dict[str, str] = {}
+    if recorder is not None:
+        made = [(f"{ALONE}, replayed", IN_TURN, partial(replayed, small, recorder))]
+        made += [(f"{one} at once, replayed", one, partial(at_once, small, one, recorder)) for one in numbers]
+        for name, number, make in made:
+            try:
+                found[name] = number, make()
+            except Exception as error:  # a driver may do anything
+                reasons[name] = next(iter(str(error).splitlines()), type(error).__name__)
+    return found, reasons
+
+
+def measured(small: Small, numbers: Sequence[int], rounds: int, device: torch.device) -> dict[str, Any]:
+    """Time all ways, round after round.
+
+    Args:
+        small: The network.
+        numbers: How many points at once.
+        rounds: How many rounds.
+        device: Where.
+
+    Returns:
+        Seconds per point of each, by its name, and of a whole point of `landscape.compute`: median and minimum over the
+        rounds; which numbers were left out, as too large for the memory; why there is no recording; and the largest
+        relative difference of a loss.
+    """
+    fit = [number for number in numbers if _fits(small, number, device)]
+    with strict_arithmetic(), torch.inference_mode():
+        ways, reasons = contenders(small, fit, Graphs(device) if device.type == "cuda" else None)
+        apart = difference(ways)
+        times = {name: max(1, round(LASTS / _seconds(*way))) for name, way in ways.items()}
+    found: dict[str, list[float]] = {name: [] for name in (*ways, WHOLE)}
+    for _ in range(rounds):
+        with strict_arithmetic(), torch.inference_mode():
+            for name, (number, evaluate) in ways.items():
+                found[name].append(_seconds(number, evaluate, times[name]) / number)
+        found[WHOLE].append(_whole(small, device))
+    rows = {name: {"median": statistics.median(one), "minimum": min(one)} for name, one in found.items()}
+    left_out = [one for one in numbers if one not in fit]
+    return {"rows": rows, "left_out": left_out, "reasons": reasons, "largest_difference": apart}
+
+
+def _fits(small: Small, number: int, device: torch.device) -> bool:
+    """Whether the activations of so many points take no more than a share of the memory."""
+    work = counted(small.model, small.inputs.shape[1:])
+    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else _memory()
+    return work.numbers * 4 * len(small.labels) * number <= SHARE * total
+
+
+def _memory() -> float:
+    return 1e9 * (environment()["memory_gb"] or 8)
+
+
+def difference(ways: dict[str, tuple[int, Evaluate]]) -> float:
+    """The largest relative difference of a loss between the first way and the others, at the same points."""
+    generator = torch.Generator().manual_seed(1)
+    points = 2 * torch.rand(max(number for number, _ in ways.values()), 2, generator=generator, dtype=torch.float64) - 1
+    expected = torch.tensor(ways[ALONE][1](points))
+    found = [
+        torch.tensor(evaluate(points[:number])).sub(expected[:number]).div(expected[:number]).abs().max()
+        for number, evaluate in ways.values()
+    ]
+    return float(torch.stack(found).max())
+
+
+def _seconds(number: int, evaluate: Evaluate, times: int = 1) -> float:
+    """Seconds of a call; its answer is on the host, so that nothing is left to wait for."""
+    points = torch.rand(number, 2, dtype=torch.float64)
+    begun = time.perf_counter()
+    for _ in range(times):
+        evaluate(points)
+    return (time.perf_counter() - begun) / times
+
+
+def _whole(small: Small, device: torch.device) -> float:
+    """Median seconds between the ends of two points of `landscape.compute`."""
+    ticks, axis = Ticks(), (-1.0, 1.0, SIDE)
+    data = small.inputs.cpu(), small.labels.cpu()
+    landscape.compute(small.model, data, x=axis, y=axis, device=device.type, progress=ticks)
+    return Run(0.0, ticks.clock.stamps).typical
+
+
+def _tell(words: str, found: dict[str, Any]) -> None:
+    print(f"{words} (largest difference {found['largest_difference']:.0e})", flush=True)
+    for name, row in found["rows"].items():
+        print(f"  {name:36s} {1e6 * row['median']:9.1f} us a point (minimum {1e6 * row['minimum']:.1f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
