@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import RESULTS
+from benchmarks.markdown import table
 from benchmarks.pictures import SHORT, draw_pictures, draw_speed
+from benchmarks.surface_tables import full_surface_table, several_points_table
 from benchmarks.workers import CONTENDERS
 
 README = RESULTS.parent / "README.md"
@@ -24,12 +26,12 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, default=README)
     options = parser.parse_args()
     text = options.readme.read_text(encoding="utf-8")
-    for name, (table, picture) in SECTIONS.items():
+    for name, (lines, picture) in SECTIONS.items():
         file = options.results / f"{name}.json"
         if not file.exists():
             continue
         content = json.loads(file.read_text(encoding="utf-8"))
-        text = filled(text, name, "\n".join([*table(content), "", environment_line(content)]))
+        text = filled(text, name, "\n".join([*lines(content), "", environment_line(content)]))
         if picture is not None:
             picture(content, options.results / f"{name}.png")
         print(f"{name}: written", flush=True)
@@ -73,15 +75,6 @@ def environment_line(content: Content) -> str:
         f"*{about['date']}; {gpu}{about['processor']}, {about['cores']} cores, {', '.join(about['flags'])}; "
         f"{threads}load {about['load_at_start']} at the start; Python {about['python']}, {versions}.*"
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table."""
-    return [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows)]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def speed_table(content: Content) -> list[str]:
@@ -284,6 +277,8 @@ SECTIONS: dict[str, tuple[Callable[[Content], list[str]], Callable[[Content, Pat
     "import_time": (import_table, None),
     "time_to_picture": (picture_table, draw_pictures),
     "scale": (scale_table, None),
+    "full_surface": (full_surface_table, None),
+    "several_points": (several_points_table, None),
     "drawing": (drawing_table, None),
 }
 

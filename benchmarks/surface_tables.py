@@ -62,8 +62,14 @@ def _surface_row(network: str, row: Content) -> list[str]:
         error,
         *(_seconds(least[one]) for one in ("arithmetic", "memory")),
         least["binds"],
-        f"{row['whole'] / least['seconds']:.2f}",
+        _ratio(row["whole"], least),
     ]
+
+
+def _ratio(whole: float, least: Content) -> str:
+    """Times the roofline, and times the arithmetic alone where memory binds."""
+    alone = f" ({whole / least['arithmetic']:.2f} by arithmetic)" if least["binds"] == "memory" else ""
+    return f"{whole / least['seconds']:.2f}{alone}"
 
 
 def _seconds(seconds: float) -> str:
@@ -137,4 +143,8 @@ def _saving(name: str, rows: Mapping[str, Content]) -> str:
     quickest = f"- {name}: {best} takes {several[best] / alone[0]:.2f} times as long as {alone[1]}"
     if saved <= 0:
         return f"{quickest}: nothing is saved."
+    if alone[0] > whole:
+        return (
+            f"{quickest}, but a whole point of `landscape` takes {whole / alone[0]:.2f} times as long as that already."
+        )
     return f"{quickest}; the {_micro(saved)} us saved are {saved / whole:.0%} of a whole point of `landscape`."

@@ -15,7 +15,7 @@ from benchmarks import several_points
 from benchmarks.cases import Case
 from benchmarks.ceilings import Ceilings, Sizes, last_cache, measure, precisions_on, seconds_of, sizes_for
 from benchmarks.full_surface import Plan, Size, compute, row, seconds, side_of
-from benchmarks.roofline import Work, bound, counted
+from benchmarks.roofline import Bound, Work, bound, counted
 from benchmarks.several_points import (
     ALONE,
     WHOLE,
@@ -168,6 +168,10 @@ def test_a_surface_is_measured_beside_its_roofline(case):
     assert "multiplied by 25 and by 2;" in page
     assert page.count("(multiplied)") == 2
     assert "| Small | bf16 | " in page
+    assert "by arithmetic)" not in page
+    low["whole"], low["roofline"] = 12.0, Bound(2.0, 4.0).plain()
+    page = "\n".join(full_surface_table({"settings": size, "results": results}))
+    assert "| memory | 3.00 (6.00 by arithmetic) |" in page
     size["measured"] = size["whole"]
     assert "all of them measured" in full_surface_table({"settings": size, "results": results})[0]
 
@@ -253,5 +257,7 @@ def test_what_is_saved_is_told_beside_a_whole_point():
         "- a net: 4 at once takes 0.40 times as long as one after the other; "
         "the 6 us saved are 10% of a whole point of `landscape`."
     )
+    found["rows"][WHOLE]["median"] = 5e-6
+    assert several_points_table(content)[-2].endswith("takes 0.50 times as long as that already.")
     found["rows"]["4 at once"] = found["rows"]["16 at once"] = {"median": 1.0, "minimum": 1.0}
     assert several_points_table(content)[-2].endswith("nothing is saved.")
