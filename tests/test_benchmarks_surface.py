@@ -15,17 +15,9 @@ from benchmarks import several_points
 from benchmarks.cases import Case
 from benchmarks.ceilings import Ceilings, Sizes, last_cache, measure, precisions_on, seconds_of, sizes_for
 from benchmarks.full_surface import Plan, Size, compute, row, seconds, side_of
+from benchmarks.planes import at_once, build, one_after_the_other, replayed
 from benchmarks.roofline import Bound, Work, bound, counted
-from benchmarks.several_points import (
-    ALONE,
-    WHOLE,
-    at_once,
-    build,
-    contenders,
-    difference,
-    one_after_the_other,
-    replayed,
-)
+from benchmarks.several_points import ALONE, WHOLE, contenders, difference
 from benchmarks.surface_tables import full_surface_table, several_points_table
 from benchmarks.timing import Run
 from landscape.evaluation import Repetition
