@@ -62,7 +62,7 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 	touch $@
 
 bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (over an hour)
-	for name in points_per_second memory import_time time_to_picture scale full_surface several_points drawing report; do \
+	for name in points_per_second normalizations memory import_time time_to_picture scale full_surface several_points drawing report; do \
 		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
 
 browser: $(VENV)/.dev  ## Tests of reports in a browser; needs Debian's chromium and chromium-driver, and says so
