@@ -67,9 +67,9 @@ class Compiled(Plain):
         """The inputs at the head of a tensor that is always the same: another layout would be compiled anew."""
         key = inputs.shape[1:], inputs.dtype
         if key not in self._rooms:
-            self._rooms[key] = torch.empty_like(inputs[:1].expand(self.size, *inputs.shape[1:]))
             layout = torch.channels_last if _channels_last(self.module, inputs) else torch.contiguous_format
-            self._rooms[key] = self._rooms[key].contiguous(memory_format=layout)
+            shape = (self.size, *inputs.shape[1:])
+            self._rooms[key] = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout)
         room = self._rooms[key]
         room[: len(inputs)].copy_(inputs)
         room[len(inputs) :] = inputs[:1]

@@ -208,7 +208,8 @@ def _key(setup: Setup, otherwise: Network, task: Task, size: int) -> str:
     parameters = [(name, tuple(one.shape), str(one.dtype)) for name, one in setup.model.named_parameters()]
     shape = tuple(next(iter(task.batches.values())).inputs.shape[1:])
     network = (type(setup.model).__qualname__, str(setup.model), parameters, otherwise.name, shape, size)
-    surroundings = (torch.__version__, machine(setup.device), torch.get_num_threads(), compared_in(setup))
+    processor = machine(setup.device), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+    surroundings = (torch.__version__, processor, compared_in(setup))
     return hashlib.sha256(repr((network, surroundings)).encode()).hexdigest()
 
 

@@ -81,7 +81,7 @@ class Chosen:
         if self.touched:
             half = precision in DTYPES
             cache = CPU_CACHE_EAGER if isinstance(self.evaluator.network, Plain) else CPU_CACHE
-            self.evaluator.batch_size = batch_size_in_cache(self.touched >> half, cache, 512 << half, FEWEST)
+            self.evaluator.batch_size = batch_size_in_cache(self.touched >> half, cache, least=FEWEST)
 
 
 def evaluator_for(setup: Setup, say: Callable[[str], None] | None = None) -> Chosen:
