@@ -165,7 +165,7 @@ def test_global_response_begins_as_the_identity():
 @pytest.mark.parametrize(
     ("spec", "dimensions"),
     [
-        (f"{name}eps=1e-12)", dimensions)
+        (f"{name}eps=1e-18)", dimensions)  # small beside the variance of two numbers that all but agree
         for name in ("layer(", "group(groups=4, ", "instance(", "rms(")
         for dimensions in SPACES
         if (name, dimensions) != ("instance(", 0)  # an identity
