@@ -128,11 +128,11 @@ def norms_table(content: Content) -> list[str]:
         ran = found["fp32"].get("ran", "-").removesuffix(" fp32")
         errors = max(found[one].get("largest_error") or 0.0 for one in ("fp32", "compiled"))
         rows.append(["ViT" if name == "vit" else f"ResNet-20, {name}", *speed, ran, *gains, f"{errors:.0e}"])
-    head = ["", *NORMS.values(), "fp32 is", "compiled: fp32", "bf16", "error in fp32"]
+    head = ["", *NORMS.values(), "fp32 ran", "gain in fp32", "gain in bf16", "error in fp32"]
     images = next(iter(content["results"].values()))["images"]
     said = (
         f"ms per point on {images:,} images, and in parentheses times the user's loop (medians over "
-        f"{content['settings']['rounds']} interleaved rounds, and minima); then how many times as quick compiling is."
+        f"{content['settings']['rounds']} interleaved rounds, and minima); the gains are how many times as quick compiling is."
     )
     return [said, "", *table(head, rows)]
 
