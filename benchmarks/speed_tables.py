@@ -132,7 +132,7 @@ def norms_table(content: Content) -> list[str]:
     images = next(iter(content["results"].values()))["images"]
     said = (
         f"ms per point on {images:,} images, and in parentheses times the user's loop (medians over "
-        f"{content['settings']['rounds']} interleaved rounds, and minima); the gains are how many times as quick compiling is."
+        f"{content['settings']['rounds']} interleaved rounds, and minima); gain: how many times as quick compiling is."
     )
     return [said, "", *table(head, rows)]
 
