@@ -81,10 +81,16 @@ def long_run(monkeypatch):
                 assert all(call().shape == (37, 3) for call in calls)
             return list(seconds)
 
-        monkeypatch.setattr(compiling, "WORTH", 0)
+        monkeypatch.setattr(compiling, "WORTH", 1e-9)
         monkeypatch.setattr(compiling, "_paces", paces)
 
     return given
+
+
+def ratios():
+    """What is remembered of compiling; the seconds of batches left out."""
+    kept = json.loads((folder() / "compiled.json").read_text())
+    return [value for key, value in kept.items() if not key.endswith("seconds")]
 
 
 def evaluator(surface):
@@ -299,7 +305,7 @@ def test_long_runs_take_what_was_quicker_and_remember_it(net, small_data, traced
     assert (len(traced) > compiled_once) == (name == "compiled")
     np.testing.assert_array_equal(again["loss"], surface["loss"])
     landscape.compute(net, small_data, precision="bf16", progress=False, **LINE)
-    assert len(json.loads((folder() / "compiled.json").read_text())) == 2, "another precision is another question"
+    assert len(ratios()) == 2, "another precision is another question"
 
 
 def test_a_failing_compiler_leaves_a_long_run_as_it_was(net, small_data, told, long_run, monkeypatch):
@@ -312,7 +318,7 @@ def test_a_failing_compiler_leaves_a_long_run_as_it_was(net, small_data, told, l
     surface = landscape.compute(net, small_data, progress=told.progress, **LINE)
     assert evaluator(surface) == ("fused", "")
     assert "not compiled: torch.compile fails: Python 4 is not supported" in told.lines
-    assert not (folder() / "compiled.json").exists()
+    assert not ratios()
 
 
 def test_what_was_begun_compiled_and_cannot_be_here_goes_on_and_says_so(
@@ -379,6 +385,7 @@ def test_memories_are_kept_by_key_and_lost_without_harm(tmp_path, monkeypatch):
     path.mkdir()  # nothing can be read or written
     Memories("ratios").keep("a", 4.0)
     assert Memories("ratios").recall("a") is None
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_oldest_memories_go_first(tmp_path, monkeypatch):
@@ -390,3 +397,110 @@ def test_the_oldest_memories_go_first(tmp_path, monkeypatch):
     assert memories.recall("0") is None
     assert memories.recall("1") == 1.0
     assert memories.recall("new") == 2.0
+
+
+class Branching(nn.Module):
+    """A forward pass that looks at a number: torch cannot compile it as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(36, 3)
+
+    def forward(self, images):
+        outputs = self.layer(images.flatten(1))
+        return outputs / 2 if float(outputs.detach().abs().max()) > 1e9 else outputs
+
+
+class Sideways(nn.Module):
+    """Outputs whose first axis is not that of the examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(36, 3)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1)).expand(2, len(images), 3)
+
+
+def test_what_compiles_in_pieces_only_is_not_compiled(small_data, traced, told, long_run):
+    with pytest.raises(LandscapeError, match=r"^--evaluator compiled: torch\.compile fails: .*; leave it out$"):
+        landscape.compute(Branching().eval(), small_data, evaluator="compiled", progress=False, **LINE)
+    long_run((3.0, 1.0))
+    surface = landscape.compute(Branching().eval(), small_data, progress=told.progress, **LINE)
+    assert evaluator(surface)[0] == "eager"
+    assert any(line.startswith("not compiled: torch.compile fails: ") for line in told.lines)
+
+
+def test_outputs_that_cannot_be_cut_are_refused(traced):
+    net = Sideways().eval()
+    network = Compiled(net, subspace_of(net)[1], 5)
+    with pytest.raises(LandscapeError, match="the examples are not along the first axis of the network's outputs"):
+        outputs(network, torch.randn(5, 1, 6, 6), (0.0, 0.0))
+
+
+def test_whether_a_run_is_long_is_remembered_where_it_is_close(net, small_data, traced, monkeypatch):
+    monkeypatch.setattr(compiling, "_paces", lambda calls, device: [3.0, 1.0])
+    layers = 4
+    needed = compiling.WORTH * (5.0 + 0.15 * layers) / 5  # seconds of the one batch at five points
+    for share, kept in ((0.1, False), (1.1, True)):
+        monkeypatch.setattr(compiling, "_seconds", lambda call, device, share=share: share * needed)
+        surface = landscape.compute(net, small_data, progress=False, **LINE)
+        assert evaluator(surface)[0] == ("compiled" if kept else "fused")
+        assert (folder() / "compiled.json").exists() == kept
+    monkeypatch.setattr(compiling, "_seconds", lambda call, device: 0.5 * needed)  # a quicker day
+    assert evaluator(landscape.compute(net, small_data, progress=False, **LINE))[0] == "compiled"
+
+
+def test_half_precision_that_was_begun_compiled_is_not_gone_on_with_otherwise(
+    net, small_data, tmp_path, traced, monkeypatch, told
+):
+    again = partial(landscape.compute, net, small_data, out=tmp_path / "a.h5", precision="bf16", **LINE)
+    with pytest.raises(Interrupted):
+        again(evaluator="compiled", progress=stopped_after(2, told.progress))
+    monkeypatch.setattr(compiling, "cannot_compile", lambda model, device: "torch.compile is not used on mps")
+    with pytest.raises(
+        LandscapeError, match=r"begun in bf16 with a compiled network.*torch\.compile is not used on mps"
+    ):
+        again(progress=False)
+
+
+def test_a_compiler_that_fails_in_another_precision_names_the_way_out(net, small_data, monkeypatch):
+    def compile_(function, **how):
+        def compiled(inputs):
+            if torch.is_autocast_enabled("cpu"):
+                raise RuntimeError("CppCompileError: no such instruction\ntrace")
+            return function(inputs)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    with pytest.raises(LandscapeError, match=r"compiled network fails.*no such instruction.*--evaluator eager"):
+        landscape.compute(net, small_data, evaluator="compiled", precision="bf16", progress=False, **LINE)
+
+
+def test_more_than_all_examples_at_a_time_are_all_of_them(net, small_data, tmp_path, traced, told, long_run):
+    long_run((3.0, 1.0))
+    again = partial(landscape.compute, net, small_data, out=tmp_path / "a.h5", batch_size=1000, **LINE)
+    with pytest.raises(Interrupted):
+        again(progress=stopped_after(2, told.progress))
+    surface = again(progress=told.progress)
+    assert evaluator(surface) == ("compiled", "")
+    assert surface.provenance["evaluator_gain"] == 3.0
+    assert not any("last bits" in note for note in surface.provenance["notes"])
+
+
+def test_nothing_is_compiled_where_torch_is_told_not_to(net, small_data, monkeypatch):
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+    with pytest.raises(LandscapeError, match="TORCHDYNAMO_DISABLE is set; leave it out"):
+        landscape.compute(net, small_data, evaluator="compiled", progress=False, **LINE)
+
+
+def test_nobody_has_to_have_a_home(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+
+    def home(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", classmethod(home))
+    Memories("ratios").keep("a", 2.0)
+    assert Memories("ratios").recall("a") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from types import FunctionType
 import torch
 from torch import Tensor, nn
 
+from landscape.errors import LandscapeError
 from landscape.evaluation.arithmetic import lowered
 from landscape.evaluation.memory import out_of_memory
 from landscape.evaluation.networks import Plain
@@ -37,7 +39,8 @@ class Compiled(Plain):
     def __init__(self, model: nn.Module, subspace: Subspace, size: int) -> None:
         super().__init__(model, subspace)
         self.size = size
-        self._compiled = torch.compile(_fresh(model), dynamic=False)
+        # Whole or not at all: what is compiled in pieces falls back, piece by piece and in silence, in long processes.
+        self._compiled = torch.compile(_fresh(model), dynamic=False, fullgraph=True)
         self._rooms: dict[tuple[torch.Size, torch.dtype], Tensor] = {}
         self._known: set[tuple[object, ...]] = set()
 
@@ -54,14 +57,16 @@ class Compiled(Plain):
             if key in self._known:
                 return self._compiled(room)[:number]
             with _quiet():
-                outputs = self._compiled(room)[:number]
+                outputs = self._compiled(room)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error):
                 self._rooms.clear()
                 self.size = max(self.size // 2, 1)
             raise
+        if not isinstance(outputs, Tensor) or outputs.shape[:1] != room.shape[:1]:
+            raise LandscapeError("the examples are not along the first axis of the network's outputs")
         self._known.add(key)
-        return outputs
+        return outputs[:number]
 
     def _filled(self, inputs: Tensor) -> Tensor:
         """The inputs at the head of a tensor that is always the same: another layout would be compiled anew."""
@@ -88,6 +93,8 @@ def cannot_compile(model: nn.Module, device: torch.device) -> str:
     """
     if device.type not in ("cpu", "cuda"):
         return f"torch.compile is not used on {device}"
+    if os.environ.get("TORCHDYNAMO_DISABLE", "0") not in ("", "0"):
+        return "TORCHDYNAMO_DISABLE is set"
     if any(isinstance(one, torch.jit.ScriptModule) or hasattr(one, "_orig_mod") for one in model.modules()):
         return "the network is compiled already"
     return ""
@@ -113,7 +120,7 @@ def _fresh(model: nn.Module) -> Callable[[Tensor], Tensor]:
 def _quiet() -> Iterator[None]:
     """Keep the compiler's advice to its own developers away from the run's messages."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

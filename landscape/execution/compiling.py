@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from torch import nn
 
 from landscape.errors import LandscapeError
 from landscape.evaluation import Compiled, Computation, Network, Plain, Recorder, Task, cannot_compile
+from landscape.evaluation.arithmetic import DTYPES
 from landscape.execution.memories import Memories
 from landscape.execution.provenance import machine
 from landscape.execution.sameness import difference, first_of
@@ -26,6 +28,7 @@ COMPILED = "--evaluator compiled"
 GAIN = 1.15
 # So many times as long as compiling takes, by what was seen on a CPU, a run has to last.
 WORTH = 10
+NEAR = 0.2  # of that time; who is below will not be above another day
 SECONDS, SECONDS_A_LAYER = 5.0, 0.15
 ADAPTIVE = 0.2  # of the points, by what was seen of adaptive runs
 ROUNDS = 5
@@ -90,6 +93,12 @@ def compiled(
     except LandscapeError as error:
         if asked:
             raise LandscapeError(f"{COMPILED}: {error}; leave it out") from error
+        if must_compile(setup) and setup.job.precision in DTYPES:
+            raise LandscapeError(
+                f"{setup.settings.out} was begun in {setup.job.precision} with a compiled network, which rounds "
+                f"otherwise than the network itself, and here {error}: go on where it was begun, or begin anew with "
+                "--overwrite"
+            ) from error
         say(f"not compiled: {error}")
         return Trial(reason=f"it cannot be compiled here: {error}" if must_compile(setup) else "")
 
@@ -98,9 +107,11 @@ def _tried(
     setup: Setup, task: Task, otherwise: Network, size: int, recorder: Recorder, say: Callable[[str], None]
 ) -> Trial:
     """Compile the network if the run is long, and keep to it if that made it quicker."""
-    if _ruled_out(setup) or not _lasts(setup, task, otherwise, size):
+    if _ruled_out(setup):
         return Trial()
     memories, key = Memories("compiled"), _key(setup, otherwise, task, size)
+    if not _lasts(setup, task, otherwise, size, memories, key):
+        return Trial()
     gain = memories.recall(key)
     if gain is not None and gain < GAIN:
         return Trial(gain=gain)
@@ -123,14 +134,21 @@ def _ruled_out(setup: Setup) -> bool:
     return plainly or begun_otherwise or bool(cannot_compile(setup.model, setup.device))
 
 
-def _lasts(setup: Setup, task: Task, network: Network, size: int) -> bool:
-    """Whether a run is long beside the time that compiling takes."""
+def _lasts(setup: Setup, task: Task, network: Network, size: int, memories: Memories, key: str) -> bool:
+    """Whether a run is long beside the time that compiling takes.
+
+    The time of a batch is remembered where the answer is not far from the other one: the same run has to give the same.
+    """
     with torch.inference_mode():
         inputs = network.prepared(first_of(next(iter(task.batches.values())), size)).inputs[:]
-    seconds = _seconds(partial(network, inputs), setup.device)
     batches = sum(math.ceil(len(one) / len(inputs)) for one in task.batches.values())
     points = setup.grid.size * setup.job.repeats * (ADAPTIVE if setup.job.adaptive else 1.0)
-    return points * batches * seconds >= WORTH * _seconds_to_compile(setup.model)
+    known = memories.recall(f"{key}, seconds")
+    seconds = min(_seconds(partial(network, inputs), setup.device) for _ in range(2)) if known is None else known
+    share = points * batches * seconds / (WORTH * _seconds_to_compile(setup.model))
+    if known is None and share > NEAR:
+        memories.keep(f"{key}, seconds", seconds)
+    return share >= 1.0
 
 
 def _seconds_to_compile(model: nn.Module) -> float:
@@ -161,6 +179,8 @@ def _failures_of_the_compiler() -> Iterator[None]:
     """Turn what compilers raise, torch's and the one that it calls, into one sentence; it may be anything."""
     try:
         yield
+    except LandscapeError:
+        raise
     except Exception as error:
         raise LandscapeError(f"torch.compile fails: {_in_short(error)}") from error
 
@@ -205,9 +225,10 @@ def _seconds(call: Computation, device: torch.device) -> float:
 
 def _key(setup: Setup, otherwise: Network, task: Task, size: int) -> str:
     """What the ratio depends on, in short."""
-    parameters = [(name, tuple(one.shape), str(one.dtype)) for name, one in setup.model.named_parameters()]
+    parameters = [(name, tuple(one.shape), one.stride(), one.dtype) for name, one in setup.model.named_parameters()]
+    layers = re.sub(r" at 0x[0-9a-f]+", "", str(setup.model))
     shape = tuple(next(iter(task.batches.values())).inputs.shape[1:])
-    network = (type(setup.model).__qualname__, str(setup.model), parameters, otherwise.name, shape, size)
+    network = (type(setup.model).__qualname__, layers, parameters, otherwise.name, shape, size)
     processor = machine(setup.device), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
     surroundings = (torch.__version__, processor, compared_in(setup))
     return hashlib.sha256(repr((network, surroundings)).encode()).hexdigest()

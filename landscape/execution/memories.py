@@ -10,6 +10,7 @@ from pathlib import Path
 
 # Older ones are dropped.
 MOST = 1000
+UNREACHABLE = (OSError, RuntimeError)  # the latter where nobody knows the user's home
 
 
 class Memories:
@@ -20,7 +21,7 @@ class Memories:
     """
 
     def __init__(self, name: str) -> None:
-        self._path = folder() / f"{name}.json"
+        self._name = f"{name}.json"
 
     def recall(self, key: str) -> float | None:
         """The number that was kept under a key, if there is one."""
@@ -31,15 +32,14 @@ class Memories:
         """Keep a number; the file is replaced as a whole, so that runs side by side do not spoil it."""
         kept = {**self._all(), key: number}
         newest = dict(list(kept.items())[-MOST:])
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
-                json.dump(newest, file)
-            Path(file.name).replace(self._path)
+        with suppress(*UNREACHABLE), tempfile.TemporaryDirectory(dir=_made(folder())) as room:
+            written = Path(room) / self._name
+            written.write_text(json.dumps(newest), encoding="utf-8")
+            written.replace(folder() / self._name)
 
     def _all(self) -> dict[str, object]:
-        with suppress(OSError, ValueError):
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+        with suppress(*UNREACHABLE, ValueError):
+            found = json.loads((folder() / self._name).read_text(encoding="utf-8"))
             return found if isinstance(found, dict) else {}
         return {}
 
@@ -48,3 +48,8 @@ def folder() -> Path:
     """Where the numbers are kept: `$XDG_CACHE_HOME/landscape`, or `~/.cache/landscape`."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "landscape"
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path

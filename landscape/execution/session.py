@@ -179,7 +179,7 @@ class _Session:
         """The evaluator on the device, after a try on two examples."""
         chosen = evaluator_for(self._setup, self._progress.say)
         asked, recorded = self._settings.batch_size, self._before.get("batch_size")
-        if asked and recorded and asked != recorded:
+        if asked and recorded and recorded not in (asked, chosen.evaluator.batch_size):
             self._note(f"the file was begun with batches of {recorded}: with {asked} the last bits may differ")
         self._note_another(chosen.evaluator.name)
         if chosen.reason:
@@ -190,7 +190,8 @@ class _Session:
         """Set the precision, and what is to be said of it and of the evaluator."""
         evaluator = chosen.evaluator
         chosen.suit(self._job.precision)
-        found = settle(evaluator, self._grid, self._job, self._settings, self._setup.device, self._before)
+        with failures_at([], evaluator.name, None):
+            found = settle(evaluator, self._grid, self._job, self._settings, self._setup.device, self._before)
         self._job = found.job
         self._watch = Watch(evaluator, found.job.precision, found.record)
         chosen.suit(found.job.precision)
@@ -201,7 +202,7 @@ class _Session:
             {
                 "evaluator_reason": chosen.reason,
                 "evaluator_difference": chosen.difference,
-                **({"evaluator_gain": chosen.gain} if chosen.gain else {}),
+                **({"evaluator_gain": gain} if (gain := chosen.gain or self._before.get("evaluator_gain")) else {}),
             }
         )
 
