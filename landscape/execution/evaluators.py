@@ -109,10 +109,15 @@ def evaluator_for(setup: Setup, say: Callable[[str], None] | None = None) -> Cho
             refuse_another_function(inputs.model, model, task)
     there = None if inputs.calibration is None else moved(inputs.calibration, device, dtype)
     statistics = Statistics(model, job.policies, there, settings.bn_batch_size)
-    plain = Plain(model, setup.draws.subspace(0))
+    network: Network = Plain(model, setup.draws.subspace(0))
     # The plain network is asked: what is drawn at random in its forward pass would be drawn once for a fused copy.
-    note = check_determinism(Evaluator(plain, task, REPEATED, statistics), device)
-    network, apart, reason = _fused_or_plain(plain, setup, task, _nothing_fused(setup, statistics))
+    note = check_determinism(Evaluator(network, task, REPEATED, statistics), device)
+    reason, apart = _nothing_fused(setup, statistics), 0.0
+    if not reason:
+        network, apart, reason = _fused_or_plain(network, setup, task)
+        if not isinstance(network, Plain):
+            setup.draws.let_go()
+        give_back()
     evaluator = _on(network, setup, task, statistics)
     chooses = device.type == "cpu" and not _fixed(setup) and not isinstance(evaluator, Captured)
     touched = _touched(network, task) if chooses else 0
@@ -211,10 +216,8 @@ def _plainly(settings: Settings) -> str:
     return EAGER if settings.evaluator == "eager" else LOW_MEMORY if settings.low_memory else ""
 
 
-def _fused_or_plain(plain: Plain, setup: Setup, task: Task, reason: str) -> tuple[Network, float, str]:
+def _fused_or_plain(plain: Network, setup: Setup, task: Task) -> tuple[Network, float, str]:
     """The fused network if it can be made and computes what the plain one does; its difference; or why not."""
-    if reason:
-        return plain, 0.0, reason
     try:
         network = Fused(setup.model, setup.space, setup.draws.subspace(0), _extremes(task))
         apart, reason = difference(plain, network, setup.grid, task)
@@ -222,11 +225,7 @@ def _fused_or_plain(plain: Plain, setup: Setup, task: Task, reason: str) -> tupl
         return plain, 0.0, str(error)
     except RuntimeError as error:  # an operator that this torch, this device or these shapes do not have
         return plain, 0.0, f"the fused network fails: {next(iter(str(error).splitlines()), type(error).__name__)}"
-    if reason:
-        return plain, 0.0, reason
-    setup.draws.let_go()
-    give_back()
-    return network, apart, ""
+    return (plain, 0.0, reason) if reason else (network, apart, "")
 
 
 def _compiled_if_quicker(chosen: Chosen, setup: Setup, statistics: Statistics, say: Callable[[str], None]) -> Chosen:

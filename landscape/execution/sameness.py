@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from landscape.data import Batches
-from landscape.evaluation import Network, Plain, Task
+from landscape.evaluation import Network, Task
 from landscape.types import Grid
 
 # Beyond them a network is not taken to compute what the plain one does. Rounding is below 1e-6 at the trained weights;
@@ -17,7 +17,7 @@ AT_CENTRE, AT_CORNERS = 1e-5, 1e-4
 TRIED = 64
 
 
-def difference(plain: Plain, other: Network, grid: Grid, task: Task) -> tuple[float, str]:
+def difference(plain: Network, other: Network, grid: Grid, task: Task) -> tuple[float, str]:
     """Compare the outputs of two networks on the first examples of each split, at three points of the grid.
 
     Args:
