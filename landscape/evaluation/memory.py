@@ -12,6 +12,18 @@ import torch
 
 from landscape.errors import SurroundingsError
 
+# Just below the largest block that glibc learns from, 32 MB.
+LEARNT_FROM = 31 << 20
+
+
+def keep_what_is_freed() -> None:
+    """Have glibc keep memory for the next operation, up to 62 MB, instead of giving it back after each.
+
+    It learns how much to keep from the largest block that was freed so far. A network whose activations have a few
+    megabytes otherwise has its pages taken away and filled with zeros at every operation: twice the time of a LeNet.
+    """
+    torch.empty(LEARNT_FROM, dtype=torch.uint8)  # freed at once, and never touched, so that it takes no memory
+
 
 def give_back() -> None:
     """Give memory that nothing refers to any more back; glibc and CUDA's allocator keep it otherwise."""

@@ -18,6 +18,7 @@ from landscape.evaluation import (
     statistics_layers,
     strict_arithmetic,
 )
+from landscape.evaluation.memory import keep_what_is_freed
 from landscape.execution.adaptive import plan_of
 from landscape.execution.calibration import half_differences
 from landscape.execution.comparison import Watch
@@ -76,6 +77,8 @@ def compute_surface(
 
 def _computed(inputs: Inputs, grid: Grid, settings: Settings, progress: Progress, asked: Mapping[str, str]) -> Surface:
     setup = set_up(inputs, grid, settled(settings))
+    if not settings.low_memory:
+        keep_what_is_freed()
     threads = setup.before.get("threads")
     with failures_of_the_device(setup.device), strict_arithmetic(threads), preserved(setup.model):
         return _Session(setup, asked, progress).run()
