@@ -8,13 +8,15 @@ import sys
 
 import pytest
 
+TURNS = 50
+PAGES = 12_000_000 // 4096
 LOOP = """
 import resource
 import torch
 from landscape.evaluation.memory import keep_what_is_freed
 if {keep}:
     keep_what_is_freed()
-for turn in range(20):
+for turn in range({turns} + 10):
     if turn == 10:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     first = torch.ones(3_000_000)
@@ -25,12 +27,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(keep):
-    """Pages that ten turns of two blocks of 12 MB were given anew, in a process of its own."""
-    out = subprocess.run([sys.executable, "-c", LOOP.format(keep=keep)], capture_output=True, text=True, check=True)
-    return int(out.stdout)
+    """Pages that so many turns of two blocks of 12 MB were given anew, in a process of its own."""
+    program = LOOP.format(keep=keep, turns=TURNS)
+    return int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc learns how much to keep from what is freed")
 def test_pages_are_given_once():
-    pages = 2 * 10 * 12_000_000 // 4096
-    assert faults(keep=True) < 0.01 * pages
+    # A block moves now and then where a small one stands in its way; pages given back would come anew at every turn.
+    assert faults(keep=True) < 0.1 * 2 * TURNS * PAGES
