@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.environment import environment
+from benchmarks.environment import memory
 from landscape.evaluation import strict_arithmetic
 from landscape.evaluation.arithmetic import DTYPES, lowered
 
@@ -70,8 +70,7 @@ def sizes_for(device: torch.device) -> Sizes:
         properties = torch.cuda.get_device_properties(device)
         cache = getattr(properties, "L2_cache_size", 0)  # older torch does not tell
         return Sizes(_beyond(cache, properties.total_memory), (4096, 8192), 256, 256)
-    memory = int(1e9 * (environment()["memory_gb"] or 8))
-    return Sizes(_beyond(last_cache(), memory), (1024, 2048), 16, 256)
+    return Sizes(_beyond(last_cache(), int(memory())), (1024, 2048), 16, 256)
 
 
 def last_cache() -> int:

@@ -61,6 +61,11 @@ def _flags() -> list[str]:
     return [flag for flag in FLAGS if flag in known]
 
 
+def memory() -> float:
+    """Bytes of the machine's memory; 8 GB where the system does not tell."""
+    return 1e9 * (_memory_gb() or 8)
+
+
 def _memory_gb() -> float | None:
     if not hasattr(os, "sysconf"):
         return None

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import landscape
-from benchmarks.environment import environment, write_results
+from benchmarks.environment import environment, memory, write_results
 from benchmarks.ours import Ticks
 from benchmarks.planes import Evaluate, Small, at_once, build, one_after_the_other, replayed
 from benchmarks.roofline import counted
@@ -122,12 +122,8 @@ def measured(small: Small, numbers: Sequence[int], rounds: int, device: torch.de
 def _fits(small: Small, number: int, device: torch.device) -> bool:
     """Whether the activations of so many points take no more than a share of the memory."""
     work = counted(small.model, small.inputs.shape[1:])
-    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else _memory()
+    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else memory()
     return work.numbers * 4 * len(small.labels) * number <= SHARE * total
-
-
-def _memory() -> float:
-    return 1e9 * (environment()["memory_gb"] or 8)
 
 
 def difference(ways: dict[str, tuple[int, Evaluate]]) -> float:

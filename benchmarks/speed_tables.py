@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import digits, table
 from benchmarks.pictures import SHORT
 from benchmarks.workers import CONTENDERS
 
@@ -69,9 +69,9 @@ def _speed(model: Content, name: str) -> str:
         return "-" if row is None else "no number"
     user = model["contenders"].get("user", {})
     if "median" not in user or name == "user":
-        return f"{_milliseconds(row['median'])}"
+        return digits(1e3 * row["median"])
     ratios = user["median"] / row["median"], user["minimum"] / row["minimum"]
-    cell = f"{_milliseconds(row['median'])} ({ratios[0]:.2f}, {ratios[1]:.2f})"
+    cell = f"{digits(1e3 * row['median'])} ({ratios[0]:.2f}, {ratios[1]:.2f})"
     return f"**{cell}**" if CONTENDERS[name].ours else cell
 
 
@@ -141,9 +141,3 @@ def _gain(rows: Content, name: str, other: str) -> str:
     if not all("median" in rows.get(one, {}) for one in (name, other)):
         return "-"
     return f"{rows[other]['median'] / rows[name]['median']:.2f}"
-
-
-def _milliseconds(seconds: float) -> str:
-    """Three digits, or all before the point."""
-    value = 1e3 * seconds
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

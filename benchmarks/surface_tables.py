@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import digits, table
 
 Content = Mapping[str, Any]
 H200 = 4.8e12  # bytes per second, by its data sheet
@@ -58,9 +58,9 @@ def _surface_row(network: str, row: Content) -> list[str]:
     return [
         *(network, row["precision"], row["ran"], f"{row['batch']:,}"),
         *(f"{row['seconds_per_point']:.3g}", f"{row['setup']:.1f}"),
-        f"{_seconds(row['whole'])}{' (multiplied)' if row['multiplied'] else ''}",
+        f"{digits(row['whole'])}{' (multiplied)' if row['multiplied'] else ''}",
         error,
-        *(_seconds(least[one]) for one in ("arithmetic", "memory")),
+        *(digits(least[one]) for one in ("arithmetic", "memory")),
         least["binds"],
         _ratio(row["whole"], least),
     ]
@@ -70,11 +70,6 @@ def _ratio(whole: float, least: Content) -> str:
     """Times the roofline, and times the arithmetic alone where memory binds."""
     alone = f" ({whole / least['arithmetic']:.2f} by arithmetic)" if least["binds"] == "memory" else ""
     return f"{whole / least['seconds']:.2f}{alone}"
-
-
-def _seconds(seconds: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
 
 
 def _ceilings(ceilings: Content) -> str:
@@ -126,12 +121,7 @@ def several_points_table(content: Content) -> list[str]:
 
 
 def _way(row: Content | None) -> str:
-    return "-" if row is None else f"{_micro(row['median'])} ({_micro(row['minimum'])})"
-
-
-def _micro(seconds: float) -> str:
-    value = 1e6 * seconds
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return "-" if row is None else f"{digits(1e6 * row['median'])} ({digits(1e6 * row['minimum'])})"
 
 
 def _saving(name: str, rows: Mapping[str, Content]) -> str:
@@ -147,4 +137,4 @@ def _saving(name: str, rows: Mapping[str, Content]) -> str:
         return (
             f"{quickest}, but a whole point of `landscape` takes {whole / alone[0]:.2f} times as long as that already."
         )
-    return f"{quickest}; the {_micro(saved)} us saved are {saved / whole:.0%} of a whole point of `landscape`."
+    return f"{quickest}; the {digits(1e6 * saved)} us saved are {saved / whole:.0%} of a whole point of `landscape`."

@@ -3,7 +3,7 @@
 from landscape.evaluation.arithmetic import refuse_precision, strict_arithmetic
 from landscape.evaluation.batchnorm import Statistics, layers_of_each_batch, statistics_layers
 from landscape.evaluation.captured import Captured, cannot_capture
-from landscape.evaluation.compiled import Compiled, cannot_compile
+from landscape.evaluation.compiled import Compiled, cannot_compile, is_compiled
 from landscape.evaluation.evaluator import Evaluator, check_determinism
 from landscape.evaluation.footprint import working_set
 from landscape.evaluation.metrics import LOSSES, METRICS
@@ -33,6 +33,7 @@ __all__ = [
     "cannot_compile",
     "cannot_fuse",
     "check_determinism",
+    "is_compiled",
     "layers_of_each_batch",
     "make_task",
     "moved",

@@ -95,9 +95,12 @@ def cannot_compile(model: nn.Module, device: torch.device) -> str:
         return f"torch.compile is not used on {device}"
     if os.environ.get("TORCHDYNAMO_DISABLE", "0") not in ("", "0"):
         return "TORCHDYNAMO_DISABLE is set"
-    if any(isinstance(one, torch.jit.ScriptModule) or hasattr(one, "_orig_mod") for one in model.modules()):
-        return "the network is compiled already"
-    return ""
+    return "the network is compiled already" if is_compiled(model) else ""
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a part of a network is TorchScript or compiled by torch, and so is not called module by module."""
+    return any(isinstance(one, torch.jit.ScriptModule) or hasattr(one, "_orig_mod") for one in model.modules())
 
 
 def _channels_last(model: nn.Module, inputs: Tensor) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import statistics
 import time
@@ -139,16 +138,25 @@ def _lasts(setup: Setup, task: Task, network: Network, size: int, memories: Memo
 
     The time of a batch is remembered where the answer is not far from the other one: the same run has to give the same.
     """
-    with torch.inference_mode():
-        inputs = network.prepared(first_of(next(iter(task.batches.values())), size)).inputs[:]
-    batches = sum(math.ceil(len(one) / len(inputs)) for one in task.batches.values())
+    batches = sum(len(one.split(size)) for one in task.batches.values())
     points = setup.grid.size * setup.job.repeats * (ADAPTIVE if setup.job.adaptive else 1.0)
     known = memories.recall(f"{key}, seconds")
-    seconds = min(_seconds(partial(network, inputs), setup.device) for _ in range(2)) if known is None else known
+    seconds = _seconds_of_a_batch(network, task, size, setup.device) if known is None else known
     share = points * batches * seconds / (WORTH * _seconds_to_compile(setup.model))
     if known is None and share > NEAR:
         memories.keep(f"{key}, seconds", seconds)
     return share >= 1.0
+
+
+def _seconds_of_a_batch(network: Network, task: Task, size: int, device: torch.device) -> float:
+    call = _on_a_batch(network, task, size)
+    return min(_seconds(call, device) for _ in range(2))
+
+
+def _on_a_batch(network: Network, task: Task, size: int) -> Computation:
+    """What evaluates a network on a batch, which is read and prepared once."""
+    with torch.inference_mode():
+        return partial(network, network.prepared(first_of(next(iter(task.batches.values())), size)).inputs[:])
 
 
 def _seconds_to_compile(model: nn.Module) -> float:
@@ -187,13 +195,12 @@ def _failures_of_the_compiler() -> Iterator[None]:
 
 def _gain(setup: Setup, task: Task, otherwise: Network, network: Compiled, size: int, recorder: Recorder) -> float:
     """How many times as quick a compiled network is as another, in the precision that is asked for."""
-    few = first_of(next(iter(task.batches.values())), size)
     calls = []
     for one in (otherwise, network):
         one.precision = compared_in(setup)
+        call = _on_a_batch(one, task, size)
         with torch.inference_mode():
-            inputs = one.prepared(few).inputs[:]
-            calls.append(_repeating(recorder, partial(one, inputs)))
+            calls.append(_repeating(recorder, call))
     before, after = _paces(calls, setup.device)
     for one in (otherwise, network):
         one.precision = "fp32"

@@ -25,6 +25,7 @@ from landscape.evaluation import (
     cannot_capture,
     cannot_fuse,
     check_determinism,
+    is_compiled,
     moved,
     working_set,
 )
@@ -169,7 +170,7 @@ def _in_cache(network: Network, task: Task, precision: str, device: torch.device
 
 def _touched(network: Network, task: Task) -> int:
     """Bytes that the largest operation reads and writes for an example; 0 where that cannot be seen."""
-    if any(isinstance(one, torch.jit.ScriptModule) or hasattr(one, "_orig_mod") for one in network.module.modules()):
+    if is_compiled(network.module):
         return 0
     inputs = next(iter(task.batches.values())).inputs[:2]
     with torch.inference_mode():
@@ -236,7 +237,7 @@ def _compiled_if_quicker(chosen: Chosen, setup: Setup, statistics: Statistics, s
         return chosen
     evaluator, task = chosen.evaluator, chosen.task
     chosen.suit(compared_in(setup))
-    size = _even(evaluator.batch_size, setup, task)
+    size = _largest_part(evaluator.batch_size, task)
     trial = compiled(setup, task, evaluator.network, size, recorder_for(setup.device) or Repetition(), say)
     if trial.network is None:
         if not isinstance(evaluator.network, Plain):
@@ -247,10 +248,9 @@ def _compiled_if_quicker(chosen: Chosen, setup: Setup, statistics: Statistics, s
     )
 
 
-def _even(size: int, setup: Setup, task: Task) -> int:
-    """Batches of a size that leaves the last one full, or nearly so: a compiled network takes a fixed number."""
-    number = max(len(one) for one in task.batches.values())
-    return min(size, number) if _fixed(setup) else math.ceil(number / math.ceil(number / size))
+def _largest_part(size: int, task: Task) -> int:
+    """How many examples the largest batch has where they are cut by a size: a compiled network takes a fixed number."""
+    return max(math.ceil(len(one) / len(one.split(size))) for one in task.batches.values())
 
 
 def _of_tokens(setup: Setup) -> bool:

@@ -37,7 +37,7 @@ RENDERERS = Registry(
         "html": "landscape.rendering.embed:save",
     },
 )
-_VTK = "landscape.rendering.vtk:save"
+_VTK = "landscape.rendering.vtk:encode"
 # Which of the files that can be written each drawing library writes.
 WRITERS = {"matplotlib": ("png", "pdf", "svg"), "plotly": ("html",), "vtk": ("png", "pdf", "svg")}
 __all__ = ["FIGURES", "WRITERS", "RENDERERS", "Scene", "check_path", "save"]
@@ -84,10 +84,13 @@ def save(scene: Scene, path: str | Path, renderer: str | None = None, **settings
         SurroundingsError: If the file cannot be written.
     """
     suffix = check_path(path, renderer)
-    path, draw = Path(path), load(_VTK) if renderer == "vtk" else RENDERERS.get(suffix)
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw(scene, path, **settings)
+        if renderer == "vtk":
+            path.write_bytes(load(_VTK)(scene, suffix))
+        else:
+            RENDERERS.get(suffix)(scene, path, **settings)
     except OSError as error:
         raise SurroundingsError(f"cannot write the figure {str(path)!r}: {error.strerror or error}") from error
     return path

@@ -79,17 +79,6 @@ def _stand(figure: Figure, axes: Any, panel: Panel, box: Box, style: Style) -> N
     over.set_zorder(axes.get_zorder() + 0.6)
 
 
-def save(scene: Scene, path: str | Path) -> None:
-    """Draw a scene into a png, pdf or svg file.
-
-    Args:
-        scene: The figure as data.
-        path: The file; its suffix chooses the format.
-    """
-    path = Path(path)
-    path.write_bytes(encode(scene, path.suffix.lower().removeprefix(".")))
-
-
 def encode(scene: Scene, suffix: str = "png") -> bytes:
     """Draw a scene in memory.
 
