@@ -6,8 +6,9 @@ from landscape.evaluation.captured import Captured, cannot_capture
 from landscape.evaluation.compiled import Compiled, cannot_compile, is_compiled
 from landscape.evaluation.evaluator import Evaluator, check_determinism
 from landscape.evaluation.footprint import working_set
+from landscape.evaluation.fused import Fused, cannot_fuse
 from landscape.evaluation.metrics import LOSSES, METRICS
-from landscape.evaluation.networks import Fused, Network, Plain, cannot_fuse
+from landscape.evaluation.networks import Network, Plain
 from landscape.evaluation.recording import Computation, Graphs, Recorder, Repetition
 from landscape.evaluation.sums import Measurement, Sums
 from landscape.evaluation.task import Task, make_task, moved
