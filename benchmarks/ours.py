@@ -1,4 +1,4 @@
-"""Ours: what `landscape.compute` chooses, the plain evaluator, and float64."""
+"""Ours, by `landscape.compute` with whatever options, and float64."""
 
 from __future__ import annotations
 
@@ -41,54 +41,6 @@ class Ours:
         seconds = time.perf_counter() - begun
         losses, accuracies = surface["test/loss"].tolist(), surface["test/accuracy"].tolist()
         return Run(seconds, ticks.clock.stamps, losses, accuracies, _ran(surface))
-
-    def check(self) -> dict[str, Any]:
-        """Nothing: the points are the common ones."""
-        return {}
-
-
-class OursEager:
-    """The readable evaluator that every fast path is compared with.
-
-    The one place of the benchmarks that reaches behind the public interface: there is no option that forbids the fast
-    paths, and they are to be compared with it.
-    """
-
-    variants = ("",)
-
-    def __init__(self, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-
-    def prepare(self, case: Case, variant: str) -> None:
-        """Build the evaluator of `landscape/evaluation/evaluator.py`, its data resident."""
-        from landscape.data import Batches
-        from landscape.evaluation import Evaluator, Plain, Statistics, make_task
-        from landscape.execution.device import batch_size_for
-        from landscape.execution.placement import lay_out
-        from landscape.parameters import Direction, ParameterSpace, Subspace
-
-        model = case.model().to(self._device)
-        inputs, labels = case.tensors()
-        task = make_task({"test": Batches(inputs, labels, case.name, "", "")}, "cross-entropy")
-        task = task.to(self._device, torch.float32)
-        lay_out(model, task, self._device)
-        directions = [Direction(dict(one), name) for one, name in ((case.first, "first"), (case.second, "second"))]
-        subspace = Subspace(ParameterSpace(model, "all"), directions)
-        self._evaluator = Evaluator(Plain(model, subspace), task, batch_size_for(self._device), Statistics(model))
-
-    def run(self, side: int) -> Run:
-        """Evaluate the grid under the arithmetic of a run."""
-        from landscape.evaluation import strict_arithmetic
-
-        clock = Clock(time.perf_counter())
-        losses, accuracies = np.full((2, side, side), np.nan)
-        with strict_arithmetic():
-            self._evaluator.centre()
-            for (i, a), (j, b) in points(side):
-                values = self._evaluator((a, b)).values()
-                losses[i, j], accuracies[i, j] = values["test/loss"][0], values["test/accuracy"][0]
-                clock.stamp(time.perf_counter())
-        return Run(time.perf_counter() - clock.begun, clock.stamps, losses.tolist(), accuracies.tolist(), "eager")
 
     def check(self) -> dict[str, Any]:
         """Nothing: the points are the common ones."""

@@ -41,7 +41,7 @@ CONTENDERS = {
     "loss-landscapes": Entry("loss-landscapes", f"{PEERS}LossLandscapes"),
     "loss-landscape-3d": Entry("loss-landscape-3d", f"{PEERS}LossLandscape3D"),
     "landscaper": Entry("landscaper", f"{PEERS}Landscaper"),
-    "eager": Entry("landscape, eager", "benchmarks.ours:OursEager", ours=True),
+    "eager": Entry("landscape, eager", OURS, {"evaluator": "eager"}, ours=True),
     "fp32": Entry("landscape, fp32", OURS, ours=True),
     "auto": Entry("landscape, auto at 1 %", OURS, {"precision": "auto", "tolerance": 0.01}, ours=True),
     "bf16": Entry("landscape, bf16", OURS, {"precision": "bf16"}, ours=True),

@@ -14,7 +14,7 @@ from benchmarks.cases import Case, load_case, with_directions
 from benchmarks.contenders import UserLoop, points
 from benchmarks.environment import RESULTS, ROOT, environment
 from benchmarks.models import Chaos, Table, gpt2_small, token_batches, vit
-from benchmarks.ours import Exact, Ours, OursEager, losses_at
+from benchmarks.ours import Exact, Ours, losses_at
 from benchmarks.report import README, SECTIONS, environment_line, filled
 from benchmarks.time_to_picture import error
 from benchmarks.timing import Run, largest_relative, summary
@@ -34,7 +34,7 @@ def case(tmp_path_factory) -> Case:
     return load_case(path)
 
 
-@pytest.mark.parametrize("contender", [UserLoop(), Ours(), OursEager()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("contender", [UserLoop(), Ours(), Ours(evaluator="eager")], ids=["loop", "fused", "eager"])
 def test_contenders_measure_the_same_losses(case, contender):
     exact = Exact()
     for one in (contender, exact):
