@@ -58,10 +58,10 @@ test-oldest:  ## The tests with the oldest versions that are claimed, in a venv 
 
 .venv-bench/.package: pyproject.toml benchmarks/requirements.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	$(call install,.venv-bench) --upgrade -r benchmarks/requirements.txt -e .
+	$(call install,.venv-bench) --upgrade -r benchmarks/requirements.txt -e '.[vtk]'
 	touch $@
 
-bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (over an hour)
+bench: .venv-bench/.package  ## Speed, memory and start-up, beside the peers, in a venv of their own (an hour)
 	for name in points_per_second normalizations memory import_time time_to_picture scale full_surface several_points drawing report; do \
 		.venv-bench/bin/python -m benchmarks.$$name || exit 1; done
 

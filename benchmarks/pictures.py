@@ -43,7 +43,14 @@ def _bars(axis: Any, rows: Content, names: Sequence[str]) -> None:
         row = rows.get(name, {})
         if "median" not in row:
             axis.annotate(
-                "not run", (0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, color="0.55"
+                "not run",
+                (0, place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7,
+                color="0.55",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
             continue
         ratio, each = user / row["median"], [user / seconds for seconds in row["seconds_per_point"]]
