@@ -370,7 +370,8 @@ def test_the_stored_error_is_near_the_largest_one_where_the_loss_is_tiny(trained
     relative = np.abs(low["test/loss"] / exact["test/loss"] - 1).max()
     record = low.provenance["precision"]
     assert relative / 2 < record["error"] <= relative * (1 + 1e-5)
-    assert record["points"] == len(probe_points(FINE)) + 440 // 50
+    slower = record["seconds_per_point_fp32"] / record["seconds_per_point"]
+    assert record["points"] == len(probe_points(FINE)) + 440 // max(50, math.ceil(slower / 0.05))
     assert f"at {record['points']} probe points" in low.arithmetic
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from landscape.errors import LandscapeError, listed
 from landscape.rendering.decimation import decimated
+from landscape.rendering.escaping import script_json
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.plotly import library, render
@@ -143,8 +144,8 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: 
     caption = "<br>".join(html.escape(encodable(line)) for line in scene.caption.splitlines())
     needs_space = any(panel.kind == "3d" for panel in scene.panels)
     values = {
-        "wide": _script_text(wide.to_json(engine="json")),
-        "narrow": _script_text(json.dumps(json.loads(narrow.to_json(engine="json"))["layout"])),
+        "wide": script_json(wide.to_json(engine="json")),
+        "narrow": script_json(json.dumps(json.loads(narrow.to_json(engine="json"))["layout"])),
         "config": json.dumps(CONFIG),
         "limit": str(NARROW),
         "space": json.dumps(needs_space),
@@ -160,8 +161,3 @@ def fragment(scene: Scene, name: str = "figure", fallback: bytes = b"", source: 
         f'<noscript>{image}</noscript>\n<figcaption style="color:{scene.style.muted}">{caption}</figcaption>\n'
         f"<script>{text}</script></figure>"
     )
-
-
-def _script_text(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

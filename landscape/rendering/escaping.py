@@ -1,4 +1,4 @@
-"""Text from files as plain text of a LaTeX or Markdown document: nothing in it is taken for markup."""
+"""Text from files as plain text of a LaTeX, Markdown or HTML document: nothing in it is taken for markup."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ _LATEX = {
 }
 # Typed letters keep their shape, to be copied from the page.
 _TYPED = {"'": r"\textquotesingle{}", "`": r"\textasciigrave{}", '"': r"\char34{}", "-": "-{}"}
+# What JSON has in strings alone, and what HTML, or JavaScript before 2019, reads otherwise there.
+_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
 _MARKDOWN = {"<": "&lt;", ">": "&gt;", "&": "&amp;"} | {sign: "\\" + sign for sign in "\\`*_{}[]()#+!|~$"}
 
 
@@ -76,6 +78,18 @@ def markdown_text(text: str) -> str:
     found = "".join(_MARKDOWN.get(sign, sign) for sign in line_of(text))
     # What would begin a list at the start of a line.
     return re.sub(r"^(\s*)([-+]|\d+[.)])(?=\s)", lambda start: f"{start[1]}{start[2][:-1]}\\{start[2][-1]}", found)
+
+
+def script_json(text: str) -> str:
+    """JSON that cannot end the script element it stands in.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        The same JSON, in other signs.
+    """
+    return text.translate(_SCRIPT)
 
 
 def _latin(sign: str) -> str:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from landscape.rendering.escaping import script_json
 from landscape.rendering.matplotlib import encode
 from landscape.rendering.names import policy_words
 from landscape.rendering.notebook import MOST_SPACES
@@ -65,7 +66,7 @@ def page(report: Report, static: bool = False, version: str = "") -> str:
         "live": not static,
         "policy": _security(scripts),
         "style": Markup(_read("report.css")),
-        "data": Markup(_json(data)),
+        "data": Markup(script_json(json.dumps(data, allow_nan=False, separators=(",", ":")))),
         **{name: Markup(text) for name, text in scripts.items()},
     }
     return template.render(values)
@@ -174,12 +175,6 @@ def _security(scripts: Mapping[str, str]) -> str:
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts.values()]
     allowed = " ".join(["'unsafe-eval'", *(f"'sha256-{digest}'" for digest in digests)])
     return f"{_POLICY}; script-src {allowed}" if scripts else _POLICY
-
-
-def _json(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _read(name: str) -> str:

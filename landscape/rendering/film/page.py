@@ -12,6 +12,7 @@ import numpy as np
 from landscape.errors import LandscapeError
 from landscape.rendering.decimation import decimated
 from landscape.rendering.embed import CONFIG, STYLE, script
+from landscape.rendering.escaping import script_json
 from landscape.rendering.film import Film
 from landscape.rendering.layout import arrange
 from landscape.rendering.matplotlib import encode
@@ -126,7 +127,7 @@ def _drawn(scene: Scene, title: str) -> str:
     """One picture as JSON that cannot end the script element it stands in."""
     figure = json.loads(render(scene, caption=False).to_json(engine="json"))
     held = {"data": _lighter(figure["data"]), "layout": figure["layout"], "title": encodable(title)}
-    return json.dumps(held).replace("<", "\\u003c")
+    return script_json(json.dumps(held))
 
 
 def _lighter(value: Any) -> Any:
