@@ -228,7 +228,7 @@ class _First:
         return inputs.shape[1:] != self._shape
 
     def products(self, batches: Batches) -> Batches:
-        """Products of the examples with the layer and its directions; the examples where they take less room."""
+        """Products of the examples with the layer and its directions; the examples where those are too large."""
         shape = (1 + len(self._steps), self.layer.out_features)
         size = len(batches) * math.prod(shape) * batches.inputs.dtype.itemsize
         if size > MOST_PRODUCTS or (size > FEW_BYTES and not fits(2 * size)) or self._shape == shape:
