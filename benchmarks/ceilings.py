@@ -70,7 +70,7 @@ def sizes_for(device: torch.device) -> Sizes:
         properties = torch.cuda.get_device_properties(device)
         cache = getattr(properties, "L2_cache_size", 0)  # older torch does not tell
         return Sizes(_beyond(cache, properties.total_memory), (4096, 8192), 256, 256)
-    return Sizes(_beyond(last_cache(), int(memory())), (1024, 2048), 16, 256)
+    return Sizes(_beyond(last_cache(), memory()), (1024, 2048), 16, 256)
 
 
 def last_cache() -> int:

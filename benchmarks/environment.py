@@ -61,9 +61,9 @@ def _flags() -> list[str]:
     return [flag for flag in FLAGS if flag in known]
 
 
-def memory() -> float:
+def memory() -> int:
     """Bytes of the machine's memory; 8 GB where the system does not tell."""
-    return 1e9 * (_memory_gb() or 8)
+    return int(1e9 * (_memory_gb() or 8))
 
 
 def _memory_gb() -> float | None:

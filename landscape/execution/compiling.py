@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from landscape.data import Batches
 from landscape.errors import LandscapeError
 from landscape.evaluation import Compiled, Computation, Network, Plain, Recorder, Task, cannot_compile
 from landscape.evaluation.arithmetic import DTYPES
@@ -141,22 +142,26 @@ def _lasts(setup: Setup, task: Task, network: Network, size: int, memories: Memo
     batches = sum(len(one.split(size)) for one in task.batches.values())
     points = setup.grid.size * setup.job.repeats * (ADAPTIVE if setup.job.adaptive else 1.0)
     known = memories.recall(f"{key}, seconds")
-    seconds = _seconds_of_a_batch(network, task, size, setup.device) if known is None else known
+    seconds = _seconds_of_a_batch(network, _a_batch(task, size), setup.device) if known is None else known
     share = points * batches * seconds / (WORTH * _seconds_to_compile(setup.model))
     if known is None and share > NEAR:
         memories.keep(f"{key}, seconds", seconds)
     return share >= 1.0
 
 
-def _seconds_of_a_batch(network: Network, task: Task, size: int, device: torch.device) -> float:
-    call = _on_a_batch(network, task, size)
+def _a_batch(task: Task, size: int) -> Batches:
+    return first_of(next(iter(task.batches.values())), size)
+
+
+def _seconds_of_a_batch(network: Network, few: Batches, device: torch.device) -> float:
+    call = _on(network, few)
     return min(_seconds(call, device) for _ in range(2))
 
 
-def _on_a_batch(network: Network, task: Task, size: int) -> Computation:
-    """What evaluates a network on a batch, which is read and prepared once."""
+def _on(network: Network, few: Batches) -> Computation:
+    """What evaluates a network on a batch, which is prepared once."""
     with torch.inference_mode():
-        return partial(network, network.prepared(first_of(next(iter(task.batches.values())), size)).inputs[:])
+        return partial(network, network.prepared(few).inputs[:])
 
 
 def _seconds_to_compile(model: nn.Module) -> float:
@@ -195,10 +200,10 @@ def _failures_of_the_compiler() -> Iterator[None]:
 
 def _gain(setup: Setup, task: Task, otherwise: Network, network: Compiled, size: int, recorder: Recorder) -> float:
     """How many times as quick a compiled network is as another, in the precision that is asked for."""
-    calls = []
+    few, calls = _a_batch(task, size), []
     for one in (otherwise, network):
         one.precision = compared_in(setup)
-        call = _on_a_batch(one, task, size)
+        call = _on(one, few)
         with torch.inference_mode():
             calls.append(_repeating(recorder, call))
     before, after = _paces(calls, setup.device)

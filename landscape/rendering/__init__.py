@@ -88,7 +88,7 @@ def save(scene: Scene, path: str | Path, renderer: str | None = None, **settings
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if renderer == "vtk":
-            path.write_bytes(load(_VTK)(scene, suffix))
+            path.write_bytes(load(_VTK)(scene, suffix, **settings))
         else:
             RENDERERS.get(suffix)(scene, path, **settings)
     except OSError as error:
