@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import platform
 import subprocess
@@ -62,6 +63,8 @@ def test_pages_are_given_once():
 
 
 def test_what_is_freed_stays_on_the_heap():
+    if not hasattr(ctypes.CDLL("libc.so.6"), "mallinfo2"):
+        pytest.skip("glibc before 2.33 counts no more than 2 GB")
     apart, heap = said(HEAP)
     assert apart == 0  # not mapped for one tensor, to be given back with it
     assert heap >= 28_000_000  # although the tensor is gone
